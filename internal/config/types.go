@@ -1,0 +1,101 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"culvert/encap"
+	"culvert/pppfsm"
+)
+
+// Config is one configuration file, checked and with all defaults filled in.
+type Config struct {
+	API      API
+	Workers  int    // worker pairs; 0: one per core
+	Group    uint32 // interface group of every device we make
+	LogLevel string // debug, info, warn, error
+	Tunnels  []Tunnel
+}
+
+// API tells where the management interface listens.
+type API struct {
+	Socket  string // path of the Unix socket
+	Metrics string // reserved for the metrics listener, empty: none
+}
+
+// Tunnel is one static ("quiescent") L2TPv3 tunnel: both ends' addresses and its sessions.
+type Tunnel struct {
+	Name        string
+	Line        int // line of its table, for later errors (port in use, ...)
+	Transport   encap.Transport
+	Local, Peer netip.AddrPort // port 0 for IP 115
+	TID, PTID   uint32
+
+	TTL              int  // outer TTL or hop limit; 0: system default
+	DSCP             int  // 0..63; -1: leave alone; DSCPCopy: copy the inner packet's TOS or Traffic Class byte
+	DF               bool // set DF on outer IPv4 and obey path MTU; false lets the kernel fragment
+	UDPChecksum      bool // false: send UDP with zero checksum, and accept it over IPv6
+	PathMTU          int  // 0: ask the kernel
+	UnderlayOverhead int  // bytes a lower layer adds (IPsec and the like)
+
+	HelloTimeout time.Duration // accepted from ql2tpd/kl2tpd files, active with the control plane
+	RetryTimeout time.Duration
+	MaxRetries   int
+	WindowSize   int
+	HostName     string
+	FramingCaps  []string
+
+	Sessions []Session
+}
+
+// DSCPCopy as Tunnel.DSCP copies the inner TOS or Traffic Class byte to the outer header.
+const DSCPCopy = -2
+
+// Pseudowire is the kind of frame a session carries.
+type Pseudowire uint8
+
+// The pseudowire types.
+const (
+	PseudowireEthernet Pseudowire = iota + 1 // 0x0005, RFC 4719
+	PseudowirePPP                            // 0x0007, de facto
+)
+
+// Session is one pseudowire and its device.
+type Session struct {
+	Name               string
+	Line               int
+	Pseudowire         Pseudowire
+	SID, PSID          encap.SessionID // ours: what arrives; the peer's: what we send
+	Cookie, PeerCookie encap.Cookie    // sent; expected
+	Sublayer           encap.Sublayer  // both directions, as ql2tpd
+	SeqNum             bool            // number what we send
+	ReorderTimeout     time.Duration   // 0: deliver what is ahead at once
+	InterfaceName      string
+	MTU                int // 0: computed
+	ClampMSS           bool
+	TxQueueLen         int
+	HardwareAddr       net.HardwareAddr // Ethernet only; nil: chosen by the kernel
+	Addresses          []netip.Prefix   // Ethernet: set on the device; PPP: extra ones
+	Routes             []Route
+	Bridge, NetNS      string
+	PPP                *PPP // PPP pseudowires only; never nil there
+}
+
+// Route is a prefix routed into a session's device.
+type Route struct {
+	To  netip.Prefix
+	Via netip.Addr // may be zero
+}
+
+// PPP is what a PPP session negotiates with.
+type PPP struct {
+	Profile string // name of the [ppp.NAME] table, empty: built-in defaults
+	Link    pppfsm.Config
+	// MRU is Link.MRU when the file sets it, else 0: computed from the path MTU.
+	MRU int
+	// DefaultRoute installs a default route through the device when IPCP is open (pppd's defaultroute).
+	DefaultRoute bool
+	// Persist opens the link again after it has finished (pppd's persist). Default on for static tunnels.
+	Persist bool
+}

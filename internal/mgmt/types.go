@@ -1,0 +1,74 @@
+package mgmt
+
+// Tunnel is what `show tunnels` prints of one tunnel.
+type Tunnel struct {
+	Name      string `json:"name"`
+	Transport string `json:"transport"` // "udp" or "ip"
+	Local     string `json:"local"`
+	Peer      string `json:"peer"`
+	TID       uint32 `json:"tid"`
+	PTID      uint32 `json:"ptid"`
+	State     string `json:"state"`    // "up"
+	PathMTU   int    `json:"path_mtu"` // bytes, outer packet
+	Sessions  int    `json:"sessions"`
+	Traffic
+}
+
+// Session is what `show sessions` prints of one session.
+type Session struct {
+	Name       string `json:"name"`
+	Tunnel     string `json:"tunnel"`
+	Pseudowire string `json:"pseudowire"` // "ppp" or "eth"
+	SID        uint32 `json:"sid"`
+	PSID       uint32 `json:"psid"`
+	Interface  string `json:"interface"`
+	Worker     int    `json:"worker"`
+	State      string `json:"state"` // "up", "down", and PPP phases "establish", "authenticate", "network", "terminate"
+	MTU        int    `json:"mtu"`
+	Traffic
+	Drops map[string]uint64 `json:"drops,omitempty"` // this session's drops by reason
+	PPP   *PPP              `json:"ppp,omitempty"`
+}
+
+// PPP is the state of a session's PPP link.
+type PPP struct {
+	LCP          string   `json:"lcp"` // automaton state, RFC 1661 section 4.2 names
+	IPCP         string   `json:"ipcp"`
+	IPv6CP       string   `json:"ipv6cp"`
+	LocalMRU     int      `json:"local_mru"`
+	PeerMRU      int      `json:"peer_mru"`
+	LocalAddress string   `json:"local_address,omitempty"`
+	PeerAddress  string   `json:"peer_address,omitempty"`
+	LocalID      string   `json:"local_interface_id,omitempty"` // link-local address made from it
+	PeerID       string   `json:"peer_interface_id,omitempty"`
+	DNS          []string `json:"dns,omitempty"`
+	Framing      string   `json:"framing"`          // "hdlc" or "bare"
+	Reason       string   `json:"reason,omitempty"` // why the link ended last
+}
+
+// Traffic counts what passed: received from the pseudowire and sent into it.
+type Traffic struct {
+	RxPackets uint64 `json:"rx_packets"`
+	RxBytes   uint64 `json:"rx_bytes"` // of inner frames
+	TxPackets uint64 `json:"tx_packets"`
+	TxBytes   uint64 `json:"tx_bytes"`
+}
+
+// Worker is what `show workers` prints of one worker.
+type Worker struct {
+	ID        int    `json:"id"`
+	Sessions  int    `json:"sessions"`
+	RxBatches uint64 `json:"rx_batches"` // reads that brought something
+	TxBatches uint64 `json:"tx_batches"`
+	Punted    uint64 `json:"punted"`   // PPP control frames handed to the control side
+	Injected  uint64 `json:"injected"` // and taken from it
+	Dropped   uint64 `json:"dropped"`
+	Traffic
+}
+
+// Drop is one reason for which packets were dropped, over all workers.
+type Drop struct {
+	Reason string `json:"reason"`
+	Help   string `json:"help"`
+	Count  uint64 `json:"count"`
+}
