@@ -1,0 +1,90 @@
+# culvert: `make` prints this help. Everything is made below build/; nothing else in the tree changes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+.DEFAULT_GOAL := help
+
+BUILD := $(CURDIR)/build
+BIN := $(BUILD)/culvert
+GO ?= go
+VERSION ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || echo 0.1.0-dev)
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X culvert/internal/version.Version=$(VERSION) -X culvert/internal/version.Commit=$(COMMIT)
+GOLANGCI_VERSION := 2.15.0
+GOLANGCI := $(BUILD)/bin/golangci-lint-$(GOLANGCI_VERSION)
+FUZZTIME ?= 3s
+BENCH ?= .
+PKG ?= ./...
+# Tests that need network namespaces are skipped where they cannot run, except here: as root a skip is a failure.
+REQUIRE_NETNS := $(if $(filter 0,$(shell id -u)),1,0)
+export CULVERT_REQUIRE_NETNS ?= $(REQUIRE_NETNS)
+
+##@ Use
+.PHONY: help
+help: ## this text
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## the static binary build/culvert
+	@mkdir -p $(BUILD)
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/culvert
+
+.PHONY: demo
+demo: build ## two culverts in two namespaces: PPP over UDP and Ethernet over IP, ping and TCP through both
+	@$(BIN) demo
+
+##@ Prove
+.PHONY: test
+test: ## everything: deps build lint unit race fuzz golden demo interop (root, Debian 12; about 15 minutes on 2 cores)
+	@scripts/test.sh
+
+.PHONY: deps
+deps: ## install the programs the tests need (root, apt), only those missing
+	@scripts/deps.sh
+
+.PHONY: unit
+unit: build ## unit and namespace tests in random order; PKG=./encap for less. A skip fails when run as root
+	@CGO_ENABLED=0 CULVERT_BIN=$(BIN) scripts/gotest.sh unit -shuffle=on -timeout 10m $(PKG)
+
+.PHONY: race
+race: build ## the same under the race detector, which has to be on
+	@CGO_ENABLED=1 CULVERT_REQUIRE_RACE=1 CULVERT_BIN=$(BIN) scripts/gotest.sh race -race -shuffle=on -timeout 15m $(PKG)
+
+.PHONY: vet
+vet: ## go vet, with and without build tags, and gofmt
+	@out=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
+	if [[ -n $$out ]]; then printf 'not gofmt-ed:\n%s\n' "$$out" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags interop ./...
+
+.PHONY: lint
+lint: vet $(GOLANGCI) ## golangci-lint in the pinned version, with .golangci.yml
+	$(GOLANGCI) run --timeout 10m --build-tags interop ./...
+
+$(GOLANGCI):
+	@GO=$(GO) scripts/golangci.sh $(GOLANGCI_VERSION) $@
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (3s) each; PKG=./encap for one package
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh $(PKG)
+
+.PHONY: golden
+golden: ## golden packets against tshark
+	@scripts/golden.sh
+
+.PHONY: interop
+interop: build ## against a real Linux kernel and pppd in QEMU
+	@scripts/kernelpeer/setup.sh
+	@CGO_ENABLED=0 CULVERT_BIN=$(BIN) VERBOSE=1 scripts/gotest.sh interop -tags interop -timeout 15m ./internal/interop
+
+##@ Measure
+.PHONY: bench
+bench: ## Go benchmarks; BENCH=regexp, PKG=./encap for fewer
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+##@ Tidy
+.PHONY: clean
+clean: ## remove build/
+	rm -rf $(BUILD)

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# test.sh: what `make test` runs: every step, its time, and at the end what passed. A failed step does not keep the
+# later ones from running (unless nothing can be built), but the whole fails.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+mkdir -p build/test
+rm -f build/test/*.txt
+
+if [[ $(id -u) != 0 ]]; then
+  echo "make test needs root for network namespaces, TUN devices and raw sockets." >&2
+  echo "As a user: make unit PKG=./... skips what cannot run and says so." >&2
+  exit 1
+fi
+
+total=$SECONDS
+report=() failed=()
+step() { # step NAME: runs make NAME
+  local name=$1 start=$SECONDS result=passed
+  printf '\n=== %s\n' "$name"
+  make --no-print-directory "$name" </dev/null || { result=FAILED; failed+=("$name"); }
+  local took=$((SECONDS - start)) sum=
+  [[ -s build/test/$name.txt ]] && sum=": $(<"build/test/$name.txt")"
+  report+=("$(printf '%-8s %-6s %4d s%s' "$name" "$result" "$took" "$sum")")
+  [[ $result == passed ]]
+}
+
+step deps && step build && {
+  for s in lint unit race fuzz golden demo interop; do step "$s"; done
+}
+
+printf '\n=== summary, %d s on %s cores, kernel %s, %s\n' $((SECONDS - total)) "$(nproc)" "$(uname -r)" "$(go env GOVERSION)"
+printf '%s\n' "${report[@]}"
+if ((${#failed[@]})); then
+  echo "FAILED: ${failed[*]}"
+  exit 1
+fi
+echo "all passed: build, lint, unit and namespace tests, race detector, fuzzing, golden packets, demo, kernel interop"
