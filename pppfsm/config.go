@@ -1,0 +1,151 @@
+package pppfsm
+
+import (
+	"net/netip"
+	"time"
+)
+
+// FramingMode says how the Address and Control fields, the bytes FF 03 in
+// front of the protocol number (RFC 1662 §3.1), are treated in frames we send.
+// Frames with and without them are accepted in every mode.
+type FramingMode uint8
+
+// Framing modes. RFC 3931 leaves PPP framing to the PPP-over-L2TP documents
+// and RFC 4591-era peers disagree, so the default follows the peer.
+const (
+	// FramingAuto starts with FF 03 and follows the peer's LCP
+	// configuration packets: LCP always carries the fields (RFC 1661 §6.6),
+	// so a peer that leaves them out there never uses them.
+	FramingAuto FramingMode = iota
+	// FramingHDLC sends FF 03 in every frame, even when ACFC was agreed on.
+	FramingHDLC
+	// FramingBare never sends FF 03, not even for LCP.
+	FramingBare
+)
+
+// String returns the value ppp_framing has in the configuration file.
+func (m FramingMode) String() string {
+	switch m {
+	case FramingAuto:
+		return "auto"
+	case FramingHDLC:
+		return "hdlc"
+	case FramingBare:
+		return "bare"
+	}
+	return "invalid"
+}
+
+// Default values of RFC 1661 §4.6 and of this package.
+const (
+	// DefaultMRU is the information field every PPP receiver takes, in
+	// bytes (RFC 1661 §6.1).
+	DefaultMRU = 1500
+	// MinMRU is the smallest MRU we agree to, in bytes (pppd's MINMRU).
+	MinMRU = 128
+	// DefaultRestartTimer is the Restart timer (RFC 1661 §4.6).
+	DefaultRestartTimer = 3 * time.Second
+	// DefaultMaxConfigure is the number of Configure-Requests sent without
+	// a valid answer (RFC 1661 §4.6).
+	DefaultMaxConfigure = 10
+	// DefaultMaxTerminate is the number of Terminate-Requests sent without
+	// an answer (RFC 1661 §4.6).
+	DefaultMaxTerminate = 2
+	// DefaultMaxFailure is the number of Configure-Naks sent without a
+	// Configure-Ack before Naks become Rejects (RFC 1661 §4.6).
+	DefaultMaxFailure = 5
+	// DefaultMaxReply is the longest frame sent, in bytes.
+	DefaultMaxReply = 1500
+)
+
+// minMaxReply keeps Config.MaxReply large enough for every frame that starts
+// or ends a negotiation.
+const minMaxReply = 128
+
+// Config is what one side of a PPP link wants. The zero value negotiates LCP
+// alone, with a magic number and nothing else. Names follow pppd(8) where it
+// has the option.
+type Config struct {
+	// MRU is the largest information field we want to receive, in bytes
+	// (RFC 1661 §6.1). 0 and 1500 send no option; values outside
+	// [MinMRU, 65535] are moved to the nearer end.
+	MRU int
+	// NoMagic sends no Magic-Number (pppd: nomagic). Looped links are then
+	// not noticed.
+	NoMagic bool
+	// NoACFC and NoPFC reject the peer's offer of address and control, or
+	// protocol field compression (pppd: noaccomp, nopcomp). Otherwise the
+	// offer is acknowledged, whether or not it is made use of.
+	NoACFC, NoPFC bool
+	// RequestACFC and RequestPFC offer the compressions to the peer
+	// (RFC 1661 §6.5, §6.6), and use them in data frames when the peer
+	// offered them too.
+	RequestACFC, RequestPFC bool
+	// Framing is the treatment of FF 03.
+	Framing FramingMode
+
+	// IPv4 runs IPCP (RFC 1332), IPv6 runs IPV6CP (RFC 5072).
+	IPv4, IPv6 bool
+	// LocalAddress is our IPv4 address; zero or 0.0.0.0 asks the peer.
+	// PeerAddress is the address the peer must have; zero or 0.0.0.0 takes
+	// what it says.
+	LocalAddress, PeerAddress netip.Addr
+	// DNS and NBNS are the IPv4 servers told to a peer that asks
+	// (RFC 1877); the zero address is not offered (pppd: ms-dns, ms-wins).
+	DNS, NBNS [2]netip.Addr
+	// UsePeerDNS and UsePeerNBNS ask the peer for its servers (pppd:
+	// usepeerdns, usepeerwins).
+	UsePeerDNS, UsePeerNBNS bool
+	// LocalID is our first IPv6 interface identifier, zero: random.
+	// PeerID is the identifier the peer must have, zero: any.
+	LocalID, PeerID [8]byte
+
+	// EchoInterval is the time between LCP Echo-Requests, 0: none (pppd:
+	// lcp-echo-interval). EchoFailures unanswered ones in a row end the
+	// link, 0: never (pppd: lcp-echo-failure).
+	EchoInterval time.Duration
+	EchoFailures int
+
+	// RestartTimer, MaxConfigure, MaxTerminate and MaxFailure are the
+	// timer and counters of RFC 1661 §4.6; 0 means 3 s, 10, 2 and 5.
+	RestartTimer                           time.Duration
+	MaxConfigure, MaxTerminate, MaxFailure int
+	// Silent waits for the peer's first Configure-Request instead of
+	// sending one. Passive sends them, but when nobody answers it waits
+	// for the peer instead of finishing (pppd: silent, passive).
+	Silent, Passive bool
+	// MaxReply is the longest frame we may send, in bytes including FF 03
+	// and the protocol number; 0 means 1500, less than 128 means 128.
+	MaxReply int
+}
+
+// normal returns c with defaults filled in and values brought into range.
+func (c Config) normal() Config {
+	switch {
+	case c.MRU <= 0:
+		c.MRU = DefaultMRU
+	default:
+		c.MRU = min(max(c.MRU, MinMRU), 65535)
+	}
+	if c.RestartTimer <= 0 {
+		c.RestartTimer = DefaultRestartTimer
+	}
+	c.MaxConfigure = counterOr(c.MaxConfigure, DefaultMaxConfigure)
+	c.MaxTerminate = counterOr(c.MaxTerminate, DefaultMaxTerminate)
+	c.MaxFailure = counterOr(c.MaxFailure, DefaultMaxFailure)
+	if c.MaxReply <= 0 {
+		c.MaxReply = DefaultMaxReply
+	}
+	c.MaxReply = min(max(c.MaxReply, minMaxReply), 65535)
+	c.EchoFailures = min(max(c.EchoFailures, 0), 255)
+	c.EchoInterval = max(c.EchoInterval, 0)
+	return c
+}
+
+// counterOr returns v limited to 16 bits, or def for values below one.
+func counterOr(v, def int) int {
+	if v <= 0 {
+		return def
+	}
+	return min(v, 65535)
+}
