@@ -1,0 +1,85 @@
+package tuntap
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Queue is one file of a device: non-blocking, one frame per call, HeaderLen bytes of virtio header in front of each.
+type Queue struct {
+	fd atomic.Int32
+}
+
+// NewQueue wraps a non-blocking descriptor that keeps message boundaries. Device.Queue is the usual source; this is
+// for tests that put a socket pair in its place (package tuntaptest). The Queue owns fd.
+func NewQueue(fd int) *Queue {
+	q := &Queue{}
+	q.fd.Store(int32(fd))
+	return q
+}
+
+// FD returns the descriptor, for epoll; -1 after Close.
+func (q *Queue) FD() int { return int(q.fd.Load()) }
+
+// Read takes one frame the kernel sends out through the device, header included, and returns its length. A frame
+// longer than b is cut without notice, so b should be one byte longer than the longest wanted. Errors: ErrWouldBlock,
+// ErrGone, ErrClosed, ErrInvalid (b shorter than HeaderLen), else an errno. It never blocks and allocates nothing.
+func (q *Queue) Read(b []byte) (n int, err error) {
+	for {
+		r, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(q.fd.Load()), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		switch errno {
+		case 0:
+			if r == 0 {
+				return 0, ErrGone // a tun file never reads 0; the socket pair of a test does when its peer is closed
+			}
+			return int(r), nil
+		case unix.EINTR:
+			continue
+		}
+		return 0, queueError(errno)
+	}
+}
+
+// Write hands one frame, header included, to the kernel as received by the device. The first HeaderLen bytes are a
+// VnetHeader and must be zero unless an offload is meant. Errors: ErrWouldBlock, ErrDown, ErrInvalid, ErrGone,
+// ErrClosed, else an errno. It never blocks and allocates nothing; the kernel's receive path runs inside the call.
+func (q *Queue) Write(b []byte) error {
+	for {
+		_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(q.fd.Load()), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		switch errno {
+		case 0:
+			return nil
+		case unix.EINTR:
+			continue
+		}
+		return queueError(errno)
+	}
+}
+
+// queueError turns what tun_chr_read_iter and tun_chr_write_iter of drivers/net/tun.c return into a ready-made error.
+func queueError(errno unix.Errno) error {
+	switch errno {
+	case unix.EAGAIN:
+		return ErrWouldBlock
+	case unix.EIO:
+		return ErrDown
+	case unix.EINVAL:
+		return ErrInvalid
+	case unix.EBADFD, unix.EPIPE, unix.ECONNRESET:
+		return ErrGone
+	case unix.EBADF:
+		return ErrClosed
+	}
+	return errno
+}
+
+// Close closes the descriptor. Only for queues made by NewQueue; a device's queue goes with Device.Close.
+func (q *Queue) Close() error {
+	fd := q.fd.Swap(-1)
+	if fd < 0 {
+		return ErrClosed
+	}
+	return unix.Close(int(fd))
+}
