@@ -16,7 +16,7 @@ type Tunnel struct {
 
 // Session is what `show sessions` prints of one session.
 type Session struct {
-	Name       string `json:"name"`
+	Name       string `json:"name"` // within its tunnel; FullName has both
 	Tunnel     string `json:"tunnel"`
 	Pseudowire string `json:"pseudowire"` // "ppp" or "eth"
 	SID        uint32 `json:"sid"`
@@ -29,6 +29,9 @@ type Session struct {
 	Drops map[string]uint64 `json:"drops,omitempty"` // this session's drops by reason
 	PPP   *PPP              `json:"ppp,omitempty"`
 }
+
+// FullName is how people and the API's paths name the session: "tunnel/session".
+func (s *Session) FullName() string { return s.Tunnel + "/" + s.Name }
 
 // PPP is the state of a session's PPP link.
 type PPP struct {

@@ -1,0 +1,107 @@
+package mgmt
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeSource shows fixed values, out of order on purpose. enter, when set, runs at the start of each Sessions.
+type fakeSource struct {
+	tunnels  []Tunnel
+	sessions []Session
+	workers  []Worker
+	drops    []Drop
+	enter    func()
+}
+
+func (f *fakeSource) Tunnels() []Tunnel { return slices.Clone(f.tunnels) }
+func (f *fakeSource) Workers() []Worker { return slices.Clone(f.workers) }
+func (f *fakeSource) Drops() []Drop     { return slices.Clone(f.drops) }
+func (f *fakeSource) Version() string   { return "1.2.3-fake" }
+
+func (f *fakeSource) Sessions() []Session {
+	if f.enter != nil {
+		f.enter()
+	}
+	return slices.Clone(f.sessions)
+}
+
+func newFake() *fakeSource {
+	return &fakeSource{
+		tunnels: []Tunnel{
+			{Name: "t2", Transport: "ip", Local: "192.0.2.1", Peer: "192.0.2.9", TID: 3, PTID: 4, State: "up", PathMTU: 1400},
+			{Name: "t1", Transport: "udp", Local: "192.0.2.1:1701", Peer: "192.0.2.2:1701", TID: 1, PTID: 2, State: "up", PathMTU: 1500, Sessions: 2, Traffic: Traffic{1, 2, 3, 4}},
+		},
+		sessions: []Session{
+			{Name: "a", Tunnel: "t2", Pseudowire: "eth", SID: 7, PSID: 8, Interface: "tap0", State: "up", MTU: 1362},
+			{Name: "s2", Tunnel: "t1", Pseudowire: "ppp", SID: 1002, PSID: 2003, Interface: "sub2", Worker: 1, State: "establish", PPP: &PPP{LCP: "Req-Sent", Framing: "hdlc"}},
+			{Name: "s1", Tunnel: "t1", Pseudowire: "ppp", SID: 1001, PSID: 2002, Interface: "sub1", State: "up", Drops: map[string]uint64{"cookie": 5}},
+			{Name: "..", Tunnel: "t1", Pseudowire: "eth", SID: 9, PSID: 9, State: "down"},
+			{Name: "a b/%2F?#\u00e9", Tunnel: "t1", Pseudowire: "eth", SID: 10, PSID: 10, State: "down"},
+		},
+		workers: []Worker{{ID: 1, Sessions: 1}, {ID: 0, Sessions: 2, Punted: 3}},
+		drops:   []Drop{{Reason: "unknown_session", Help: "no such session", Count: 2}, {Reason: "cookie", Help: "wrong cookie", Count: 5}},
+	}
+}
+
+// socketPath is short enough for sun_path whatever the test is called.
+func socketPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "run", "culvert.sock")
+}
+
+func listen(t *testing.T, path string) net.Listener {
+	t.Helper()
+	ln, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	return ln
+}
+
+// serve runs a server until the test ends, or stop is called, which returns what Serve did.
+func serve(t *testing.T, src Source, opts ...Option) (path string, stop func() error) {
+	t.Helper()
+	path = socketPath(t)
+	ln := listen(t, path)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- Serve(ctx, ln, src, opts...); close(done) }()
+	stop = func() error {
+		cancel()
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(10 * time.Second):
+			t.Fatal("Serve does not stop")
+			return nil
+		}
+	}
+	t.Cleanup(func() { _ = stop() })
+	return path, stop
+}
+
+// openFiles counts this process's descriptors.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	es, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(es)
+}

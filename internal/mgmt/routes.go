@@ -1,0 +1,110 @@
+package mgmt
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"culvert/internal/version"
+)
+
+// The API's paths.
+const (
+	pathTunnels  = "/v1/tunnels"
+	pathSessions = "/v1/sessions"
+	pathSession  = "/v1/sessions/" // a full session name follows
+	pathWorkers  = "/v1/workers"
+	pathDrops    = "/v1/drops"
+	pathVersion  = "/v1/version"
+)
+
+// Query parameters of pathSessions.
+const (
+	paramTunnel    = "tunnel"
+	paramState     = "state"
+	paramInterface = "interface"
+)
+
+// route is one resource of the API.
+type route struct {
+	path   string   // with a slash at the end: a name follows
+	params []string // the query parameters it knows
+	answer func(src Source, name string, q url.Values) (body, *statusError)
+}
+
+var routes = []route{
+	{pathTunnels, nil, getTunnels},
+	{pathSessions, []string{paramTunnel, paramState, paramInterface}, getSessions},
+	{pathSession, nil, getSession},
+	{pathWorkers, nil, getWorkers},
+	{pathDrops, nil, getDrops},
+	{pathVersion, nil, getVersion},
+}
+
+// find returns the route of a decoded path and the name behind it.
+func find(path string) (rt *route, name string, ok bool) {
+	for i := range routes {
+		rt := &routes[i]
+		if path == rt.path && !strings.HasSuffix(rt.path, "/") {
+			return rt, "", true
+		}
+		if name, ok := strings.CutPrefix(path, rt.path); ok && strings.HasSuffix(rt.path, "/") {
+			return rt, name, true
+		}
+	}
+	return nil, "", false
+}
+
+func getTunnels(src Source, _ string, _ url.Values) (body, *statusError) {
+	ts := src.Tunnels()
+	slices.SortFunc(ts, func(a, b Tunnel) int { return cmp.Compare(a.Name, b.Name) })
+	return list(ts), nil
+}
+
+func getSessions(src Source, _ string, q url.Values) (body, *statusError) {
+	ss := slices.DeleteFunc(src.Sessions(), func(s Session) bool {
+		return !wanted(q, paramTunnel, s.Tunnel) || !wanted(q, paramState, s.State) || !wanted(q, paramInterface, s.Interface)
+	})
+	slices.SortFunc(ss, func(a, b Session) int {
+		return cmp.Or(cmp.Compare(a.Tunnel, b.Tunnel), cmp.Compare(a.Name, b.Name))
+	})
+	return list(ss), nil
+}
+
+// wanted tells whether value passes the filter named param, which is absent or must be equal.
+func wanted(q url.Values, param, value string) bool {
+	v, ok := q[param]
+	return !ok || v[0] == value
+}
+
+func getSession(src Source, name string, _ url.Values) (body, *statusError) {
+	if tunnel, session, ok := strings.Cut(name, "/"); !ok || tunnel == "" || session == "" {
+		return nil, failf(http.StatusBadRequest, "session name %q is not of the form tunnel/session", name)
+	}
+	ss := src.Sessions()
+	i := slices.IndexFunc(ss, func(s Session) bool { return s.FullName() == name })
+	if i < 0 {
+		return nil, failf(http.StatusNotFound, "no session %q", name)
+	}
+	return one(ss[i]), nil
+}
+
+func getWorkers(src Source, _ string, _ url.Values) (body, *statusError) {
+	ws := src.Workers()
+	slices.SortFunc(ws, func(a, b Worker) int { return cmp.Compare(a.ID, b.ID) })
+	return list(ws), nil
+}
+
+func getDrops(src Source, _ string, _ url.Values) (body, *statusError) {
+	ds := src.Drops()
+	slices.SortFunc(ds, func(a, b Drop) int { return cmp.Compare(a.Reason, b.Reason) })
+	return list(ds), nil
+}
+
+func getVersion(src Source, _ string, _ url.Values) (body, *statusError) {
+	info := version.Get()
+	info.Version = src.Version()
+	return one(info), nil
+}

@@ -1,0 +1,85 @@
+package mgmt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
+)
+
+// Source is what the management interface shows. Each method takes a snapshot, is called from many goroutines at once
+// and gives the slice, and what it refers to, to the caller.
+type Source interface {
+	Tunnels() []Tunnel
+	Sessions() []Session
+	Workers() []Worker
+	Drops() []Drop
+	Version() string // the release, version.Version of the serving program
+}
+
+// Limits of the server: what one client and all together may hold, and for how long.
+const (
+	maxConnections = 32
+	maxHeader      = 16 << 10         // bytes of request line and header fields; net/http adds 4 KiB of slack
+	headerWait     = 5 * time.Second  // for a request's header
+	requestWait    = 10 * time.Second // for a whole request
+	answerWait     = time.Minute      // for a whole answer, read by the client at its own pace
+	idleWait       = 30 * time.Second // for the next request of a kept connection
+	stopWait       = 2 * time.Second  // for requests in progress when the server stops
+)
+
+type options struct {
+	log      *zap.Logger
+	stopWait time.Duration
+}
+
+// Option changes how Serve works.
+type Option func(*options)
+
+// WithLog gives the server a logger for its own faults (a broken accept, a panicking Source). Without it they are not
+// logged; what clients do wrong is only answered, never logged.
+func WithLog(log *zap.Logger) Option { return func(o *options) { o.log = log } }
+
+// Serve answers requests on ln from src until ctx is done, then lets requests in progress finish for at most two
+// seconds and returns nil. It owns ln and closes it, also when it fails.
+func Serve(ctx context.Context, ln net.Listener, src Source, opts ...Option) error {
+	o := options{log: zap.NewNop(), stopWait: stopWait}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	srv := &http.Server{
+		Handler:                      &handler{src: src},
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            headerWait,
+		ReadTimeout:                  requestWait,
+		WriteTimeout:                 answerWait,
+		IdleTimeout:                  idleWait,
+		MaxHeaderBytes:               maxHeader,
+		ErrorLog:                     zap.NewStdLog(o.log.Named("mgmt")),
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(netutil.LimitListener(ln, maxConnections)) }()
+	select {
+	case err := <-served:
+		_ = srv.Close()
+		return fmt.Errorf("management interface: %w", err)
+	case <-ctx.Done():
+	}
+	// The caller's context is over; stopping has its own time.
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.stopWait)
+	defer cancel()
+	err := srv.Shutdown(stop)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = srv.Close() // cuts off who still reads or writes
+	}
+	<-served
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("stop management interface: %w", err)
+	}
+	return nil
+}
