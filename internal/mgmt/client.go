@@ -143,7 +143,7 @@ func (c *Client) do(ctx context.Context, path string, use func(io.Reader) error)
 	if err != nil {
 		return c.explain(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read side of a connection that is not used again
+	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		return c.refused(resp)
 	}

@@ -56,7 +56,7 @@ func newFake() *fakeSource {
 // socketPath is short enough for sun_path whatever the test is called.
 func socketPath(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "cv")
+	dir, err := os.MkdirTemp("", "cv") //nolint:usetesting // t.TempDir has the test's name in it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,39 +80,22 @@ func TestListenStale(t *testing.T) {
 
 func TestListenRefuses(t *testing.T) {
 	tests := []struct {
-		name  string
-		setup func(t *testing.T, path string)
-		want  error
-		text  string
+		name, before string
+		want         error
+		text         string
 	}{
-		{"second instance", func(t *testing.T, path string) { listen(t, path) }, ErrRunning, "another culvert is running on "},
-		{"regular file", func(t *testing.T, path string) { write(t, path) }, ErrNotSocket, "exists and is not a socket"},
-		{"directory", func(t *testing.T, path string) { mkdir(t, path) }, ErrNotSocket, "exists and is not a socket"},
-		{"symbolic link to a stale socket", func(t *testing.T, path string) {
-			if err := os.Symlink("elsewhere", path); err != nil {
-				t.Fatal(err)
-			}
-		}, ErrNotSocket, "exists and is not a socket"},
-		{"datagram socket in use", func(t *testing.T, path string) {
-			c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = c.Close() })
-		}, ErrRunning, "or something else holds it"},
-		{"directory is a file", func(t *testing.T, path string) {
-			dir := filepath.Dir(path)
-			if err := os.Remove(dir); err != nil {
-				t.Fatal(err)
-			}
-			write(t, dir)
-		}, syscall.ENOTDIR, "directory of the management socket"},
+		{"second instance", "listener", ErrRunning, "another culvert is running on "},
+		{"regular file", "file", ErrNotSocket, "exists and is not a socket"},
+		{"directory", "directory", ErrNotSocket, "exists and is not a socket"},
+		{"dangling symbolic link", "link", ErrNotSocket, "exists and is not a socket"},
+		{"datagram socket in use", "unixgram", ErrRunning, "or something else holds it"},
+		{"directory is a file", "no directory", syscall.ENOTDIR, "directory of the management socket"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			path := socketPath(t)
 			mkdir(t, filepath.Dir(path))
-			tt.setup(t, path)
+			occupy(t, path, tt.before)
 			before, _ := os.Lstat(path)
 			fds := openFiles(t)
 			ln, err := Listen(path)
@@ -204,6 +187,34 @@ func TestCloseLeavesSuccessor(t *testing.T) {
 		t.Fatalf("closing the first listener took the second one's file: %v", err)
 	}
 	_ = c.Close()
+}
+
+// occupy puts something where the socket should be.
+func occupy(t *testing.T, path, what string) {
+	t.Helper()
+	switch what {
+	case "listener":
+		listen(t, path)
+	case "file":
+		write(t, path)
+	case "directory":
+		mkdir(t, path)
+	case "link":
+		if err := os.Symlink("elsewhere", path); err != nil {
+			t.Fatal(err)
+		}
+	case "unixgram":
+		c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	case "no directory":
+		if err := os.Remove(filepath.Dir(path)); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Dir(path))
+	}
 }
 
 func mkdir(t *testing.T, path string) {

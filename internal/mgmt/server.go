@@ -77,7 +77,9 @@ func Serve(ctx context.Context, ln net.Listener, src Source, opts ...Option) err
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = srv.Close() // cuts off who still reads or writes
 	}
-	<-served
+	if serveErr := <-served; err == nil && !errors.Is(serveErr, http.ErrServerClosed) {
+		err = serveErr
+	}
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("stop management interface: %w", err)
 	}

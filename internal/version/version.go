@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 )
 
@@ -37,7 +38,7 @@ func (i Info) String() string {
 // Get describes this binary. Any goroutine may call it.
 func Get() Info {
 	return Info{
-		Version:  Version,
+		Version:  strings.TrimPrefix(Version, "v"), // git tags have one
 		Commit:   commit(Commit, buildSettings()),
 		Go:       runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH,
