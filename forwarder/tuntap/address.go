@@ -22,7 +22,7 @@ func (d *Device) AddAddress(local netip.Prefix, peer netip.Addr) error {
 	}
 	return d.use("add address "+local.String(), func() error {
 		a.LinkIndex = d.index
-		return wrap(ErrAddress, d.ns.handle.AddrReplace(nil, a), nil)
+		return wrap(ErrAddress, noIPv6(local, d.ns.handle.AddrReplace(nil, a)), nil)
 	})
 }
 
@@ -44,6 +44,21 @@ func wrap(sentinel, err, nothing error) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", sentinel, err)
+}
+
+// noIPv6 recognises the answers of a link, or a kernel, without IPv6 (net/ipv6/addrconf.c inet6_rtm_newaddr and
+// net/ipv6/route.c ip6_route_info_create): EACCES for disable_ipv6, EINVAL or ENODEV for a small MTU, EOPNOTSUPP and
+// EAFNOSUPPORT for a kernel without it.
+func noIPv6(p netip.Prefix, err error) error {
+	if err == nil || !p.Addr().Is6() {
+		return err
+	}
+	for _, e := range []unix.Errno{unix.EACCES, unix.EINVAL, unix.EOPNOTSUPP, unix.EAFNOSUPPORT} {
+		if errors.Is(err, e) {
+			return fmt.Errorf("%w (%s)", ErrNoIPv6, e) // %s: EACCES here is not ErrPermission's
+		}
+	}
+	return err
 }
 
 func address(local netip.Prefix, peer netip.Addr) (*netlink.Addr, error) {
@@ -84,7 +99,7 @@ func (d *Device) AddRoute(to netip.Prefix, via netip.Addr) error {
 			}
 			return fmt.Errorf("%w: the system has another route to it (%w)", ErrRoute, err)
 		}
-		return wrap(ErrRoute, err, nil)
+		return wrap(ErrRoute, noIPv6(to, err), nil)
 	})
 }
 

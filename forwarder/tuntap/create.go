@@ -19,7 +19,7 @@ const tunPath = "/dev/net/tun"
 // Errors: ErrName, ErrConfig, ErrExists, ErrNoTUN, ErrPermission, ErrTooManyFiles, ErrNetNS, ErrBridge, or an errno.
 func Create(c Config) (*Device, error) {
 	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("tuntap: create: %w", err)
+		return nil, fmt.Errorf("tuntap: create %q: %w", c.Name, err)
 	}
 	ns, err := acquire(c.NetNS)
 	if err != nil {
@@ -69,7 +69,8 @@ func (ns *namespace) makeRoom(c Config) error {
 	a := link.Attrs()
 	tuntap, ok := link.(*netlink.Tuntap)
 	if !ok || c.Group == 0 || a.Group != c.Group || a.Name != c.Name || uint16(tuntap.Mode) != c.Kind.flag() {
-		return fmt.Errorf("%w: by a %s link in group %d which is not ours (ip link delete %s)", ErrExists, link.Type(), a.Group, c.Name)
+		return fmt.Errorf("%w: by a %s link in group %d; only a %s device left over in group %d would be replaced (ip link delete %s)",
+			ErrExists, link.Type(), a.Group, c.Kind, c.Group, c.Name)
 	}
 	return ns.do(func() error { return removeLeftover(c) })
 }

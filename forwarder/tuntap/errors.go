@@ -21,6 +21,7 @@ var (
 	ErrGroup        = errors.New("interface group cannot be deleted")
 	ErrAddress      = errors.New("address cannot be set")
 	ErrRoute        = errors.New("route cannot be set")
+	ErrNoIPv6       = errors.New("no IPv6 on this interface: it needs an MTU of 1280, net.ipv6.conf.IFACE.disable_ipv6=0 and a kernel with IPv6")
 	ErrGone         = errors.New("interface was deleted by somebody else")
 	ErrClosed       = errors.New("device is closed")
 )

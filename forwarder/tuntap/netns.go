@@ -113,7 +113,7 @@ func openNS(name string) (fd int, id nsID, err error) {
 	}
 	fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, id, fmt.Errorf("%w: open %s: %w", ErrNetNS, path, err)
+		return -1, id, fmt.Errorf("%w: %w", ErrNetNS, explain("open "+path, err))
 	}
 	var st unix.Stat_t
 	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
