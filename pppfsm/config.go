@@ -10,8 +10,8 @@ import (
 // Frames with and without them are accepted in every mode.
 type FramingMode uint8
 
-// Framing modes. RFC 3931 leaves PPP framing to the PPP-over-L2TP documents
-// and RFC 4591-era peers disagree, so the default follows the peer.
+// Framing modes. Implementations of PPP in tunnels disagree about FF 03, so
+// the default follows the peer.
 const (
 	// FramingAuto starts with FF 03 and follows the peer's LCP
 	// configuration packets: LCP always carries the fields (RFC 1661 §6.6),

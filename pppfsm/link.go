@@ -1,43 +1,188 @@
 package pppfsm
 
 import (
+	"encoding/binary"
 	"io"
 	"time"
+
+	"culvert/encap"
 )
 
-// Link is one end of a PPP link.
+// maxPending bounds the actions that wait for Take: more frames are neither
+// sent nor taken.
+const maxPending = 64
+
+// Link is one end of a PPP link: LCP, IPCP and IPV6CP with their timers. It
+// must not be copied and is used by one goroutine at a time.
 type Link struct {
-	cfg Config
-	rnd io.Reader
-	out []Action
+	cfg    Config
+	rnd    io.Reader
+	now    time.Time
+	lcp    lcp
+	ipcp   ipcp
+	ipv6cp ipv6cp
+	out    []Action
+	count  Counters
+	// phase is kept by phase.go; bare says that control frames leave FF 03
+	// out; framing is what the last LinkOpened said.
+	phase   Phase
+	bare    bool
+	framing encap.PPPFraming
 }
 
-// NewLink returns a link in the Dead phase.
-func NewLink(cfg Config, rnd io.Reader) *Link { return &Link{cfg: cfg.normal(), rnd: rnd} }
+// NewLink returns a link in the Dead phase: not open, lower layer down. rnd
+// is the source of magic numbers, interface identifiers and first packet
+// identifiers, usually crypto/rand.Reader.
+func NewLink(cfg Config, rnd io.Reader) *Link {
+	l := &Link{cfg: cfg.normal(), rnd: rnd}
+	l.bare = l.cfg.Framing == FramingBare
+	var ids [3]byte
+	l.random(ids[:])
+	l.lcp.machine = machine{link: l, p: &l.lcp, proto: encap.ProtoLCP, lastID: ids[0]}
+	l.lcp.silent, l.lcp.passive = l.cfg.Silent, l.cfg.Passive
+	l.ipcp.machine = machine{link: l, p: &l.ipcp, proto: encap.ProtoIPCP, lastID: ids[1]}
+	l.ipv6cp.machine = machine{link: l, p: &l.ipv6cp, proto: encap.ProtoIPv6CP, lastID: ids[2]}
+	return l
+}
 
-// Open allows the link to come up.
-func (l *Link) Open(now time.Time) {}
+// Open allows the link to come up (RFC 1661 §4.3): now if the lower layer is
+// up, else when Up is called. On a link that finished it starts again; on a
+// link that is up it does nothing.
+func (l *Link) Open(now time.Time) {
+	l.now = now
+	l.lcp.step(evOpen, packet{}, answer{})
+	l.settle()
+}
 
-// Close ends the link.
-func (l *Link) Close(now time.Time, reason string) {}
+// Close ends the link in order: the network protocols go down, the peer is
+// told reason in a Terminate-Request (its first 64 bytes), and Finished comes
+// out when it answered or Max-Terminate is reached.
+func (l *Link) Close(now time.Time, reason string) {
+	l.now = now
+	l.lcp.closeFor(reason)
+	l.settle()
+}
 
-// Up says that the lower layer is ready.
-func (l *Link) Up(now time.Time) {}
+// Up says that the lower layer is ready to carry frames. It does nothing when
+// it was up already.
+func (l *Link) Up(now time.Time) {
+	l.now = now
+	if l.lcp.state <= Starting {
+		l.lcp.step(evUp, packet{}, answer{})
+	}
+	l.settle()
+}
 
-// Down says that the lower layer is gone.
-func (l *Link) Down(now time.Time) {}
+// Down says that the lower layer is gone; no frames come out. An open link
+// starts again from the beginning at the next Up. It does nothing when it was
+// down already.
+func (l *Link) Down(now time.Time) {
+	l.now = now
+	if l.lcp.state > Starting {
+		l.lcp.step(evDown, packet{}, answer{})
+	}
+	l.bare = l.cfg.Framing == FramingBare
+	l.settle()
+}
 
-// Input takes one PPP frame.
-func (l *Link) Input(now time.Time, frame []byte) {}
+// Tick runs the timers that are due at now. Calling it early does nothing.
+func (l *Link) Tick(now time.Time) {
+	l.now = now
+	l.lcp.tick()
+	l.lcp.tickEcho()
+	l.ipcp.tick()
+	l.ipv6cp.tick()
+	l.settle()
+}
 
-// Tick runs the timers that are due.
-func (l *Link) Tick(now time.Time) {}
+// Deadline returns when Tick is due next; the zero time when no timer runs.
+// It changes with every call but Take and Status.
+func (l *Link) Deadline() time.Time {
+	d := l.lcp.deadline
+	for _, t := range [...]time.Time{l.lcp.echoAt, l.ipcp.deadline, l.ipv6cp.deadline} {
+		if d.IsZero() || (!t.IsZero() && t.Before(d)) {
+			d = t
+		}
+	}
+	return d
+}
 
-// Deadline returns when Tick is due.
-func (l *Link) Deadline() time.Time { return time.Time{} }
+// Take returns the actions that came out since the last call, in order, and
+// forgets them. It must be called after every call that takes the time: a
+// link with 64 actions waiting neither sends nor takes frames.
+func (l *Link) Take() []Action {
+	a := l.out
+	l.out = nil
+	return a
+}
 
-// Take drains the actions.
-func (l *Link) Take() []Action { a := l.out; l.out = nil; return a }
+func (l *Link) emit(a Action) { l.out = append(l.out, a) }
 
-// Status returns a copy of the state.
-func (l *Link) Status() Status { return Status{} }
+// sendPacket emits a frame with one control packet. LCP and the network
+// control protocols never use the compressions (RFC 1661 §6.5, §6.6 forbid it
+// for LCP): the few bytes are not worth a peer that takes them amiss.
+func (l *Link) sendPacket(proto encap.PPPProtocol, code Code, id uint8, data []byte) {
+	f := encap.PPPFraming{NoAddressControl: l.bare}
+	n := encap.PPPHeaderLen(proto, f) + headerLen + len(data)
+	if n > l.cfg.MaxReply || len(l.out) >= maxPending {
+		l.count.Overflows++
+		return
+	}
+	b := encap.AppendPPPHeader(make([]byte, 0, n), proto, f)
+	b = appendHeader(b, code, id, len(data))
+	l.count.FramesOut++
+	l.emit(SendFrame{append(b, data...)})
+}
+
+// fits returns how many of n bytes of information field may be sent: what the
+// peer takes (RFC 1661 §5.6, §5.7) and what Config.MaxReply leaves.
+func (l *Link) fits(n int) int {
+	return min(n, l.lcp.peerMRU(), l.room())
+}
+
+// room is the longest control packet Config.MaxReply allows.
+func (l *Link) room() int {
+	return l.cfg.MaxReply - encap.PPPHeaderLen(encap.ProtoLCP, encap.PPPFraming{NoAddressControl: l.bare})
+}
+
+// fit cuts data so that it is sent whole behind used bytes of packet.
+func (l *Link) fit(data []byte, used int) []byte {
+	return data[:max(0, l.fits(used+len(data))-used)]
+}
+
+// fitOptions drops whole options from the end of a list that is too long.
+func (l *Link) fitOptions(list []byte) []byte {
+	limit := l.fits(headerLen+len(list)) - headerLen
+	n := 0
+	for n < len(list) && n+int(list[n+1]) <= limit {
+		n += int(list[n+1])
+	}
+	return list[:n]
+}
+
+// random fills b. A source that fails leaves its rest to a mix of time and
+// counters: good enough to tell two ends apart, which is all it is for.
+func (l *Link) random(b []byte) {
+	if l.rnd != nil {
+		if _, err := io.ReadFull(l.rnd, b); err == nil {
+			return
+		}
+	}
+	x := uint64(l.now.UnixNano()) ^ uint64(l.count.FramesIn)<<32 ^ uint64(l.lcp.magic)
+	for i := range b {
+		x += 0x9e3779b97f4a7c15 // splitmix64's increment
+		z := (x ^ x>>30) * 0xbf58476d1ce4e5b9
+		b[i] ^= byte(z >> 56)
+	}
+}
+
+// randomMagic returns a magic number other than 0 and not.
+func (l *Link) randomMagic(not uint32) uint32 {
+	var b [4]byte
+	l.random(b[:])
+	v := binary.BigEndian.Uint32(b[:])
+	for v == 0 || v == not {
+		v += 0x9e3779b9
+	}
+	return v
+}

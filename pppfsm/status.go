@@ -92,3 +92,30 @@ type Counters struct {
 	// Identifications counts LCP Identification and Time-Remaining packets.
 	Identifications uint32
 }
+
+// Status returns a copy of the link's state, counters included. It does not
+// change the link.
+func (l *Link) Status() Status {
+	s := Status{
+		Phase: l.phase, LCP: l.lcp.state, IPCP: l.ipcp.state, IPv6CP: l.ipv6cp.state,
+		Reason: l.lcp.reason, IPCPReason: l.ipcp.reason, IPv6CPReason: l.ipv6cp.reason,
+		LocalMRU: DefaultMRU, PeerMRU: l.lcp.peerMRU(),
+		Counters: l.count,
+	}
+	if l.lcp.state == Opened {
+		if l.lcp.mru != 0 {
+			s.LocalMRU = int(l.lcp.mru)
+		}
+		s.LocalMagic, s.PeerMagic = l.lcp.magic, l.lcp.theirs.magic
+		s.Framing = l.framing
+	}
+	if l.ipcp.announced {
+		a := l.ipcp.upAction()
+		s.LocalAddress, s.PeerAddress, s.DNS, s.NBNS = a.Local, a.Peer, a.DNS, a.NBNS
+	}
+	if l.ipv6cp.announced {
+		a := l.ipv6cp.upAction()
+		s.LocalID, s.PeerID = a.LocalID, a.PeerID
+	}
+	return s
+}

@@ -1,0 +1,69 @@
+// Package pppfsm is one end of a PPP link: the option negotiation automaton of
+// RFC 1661 and the protocols that run on it, LCP, IPCP and IPV6CP.
+//
+// # How it is built
+//
+// The automaton is one table of [numEvents][numStates]cell (table.go), in the
+// order of the rows and columns of RFC 1661 §4.1, and an interpreter that
+// carries out a cell's actions in one fixed order (machine.go). A cell nobody
+// filled in is not legal and not illegal but unset, which a test finds; another
+// test compares all 160 cells with the RFC's printed table. Timer and counters
+// are kept by the interpreter: scr, str and zrc start the Restart timer, a
+// state outside Closing to Ack-Sent stops it.
+//
+// Options run outside the table and only produce events. receive.go checks
+// that a packet is well formed and, for answers, that it belongs to the request
+// under way; what is not never reaches the automaton. For a Configure-Request
+// it asks the protocol about each option and puts the Ack, Nak or Reject
+// together. lcp.go, ipcp.go and ipv6cp.go know the options, echo.go the
+// keepalive.
+//
+// phase.go is the phase machine (Dead, Establish, Authenticate, Network,
+// Terminate): it says which protocols a phase admits, and answers what nobody
+// speaks (CCP, ECP, IPXCP, MPLSCP, ...) with one LCP Protocol-Reject a frame,
+// which disturbs no other protocol.
+//
+// # Decisions the documents leave open
+//
+//   - A second answer to the same Configure-Request is ignored, as pppd does:
+//     tunnels duplicate packets, and the table's crossed-connection cells would
+//     take an Opened link down for it.
+//   - After Max-Failure Naks of ours the option is rejected; after as many of
+//     the peer's it is left out (pppd). A peer that goes on for 16 more is no
+//     longer listened to, so that Max-Configure ends the negotiation.
+//   - A Code-Reject of codes 1 to 7 is fatal to the protocol, of others not; of
+//     a code that was never sent it is ignored.
+//   - A repeated Open restarts a Stopped link (footnote r) and does nothing to
+//     one that is open or opening. Passive is footnote p; Silent goes to
+//     Stopped instead of Req-Sent.
+//   - Ten requests or echoes in a row with our own magic number end the link.
+//   - Authentication-Protocol is rejected; the peer decides what follows.
+//   - A network protocol that ends leaves the link and the other one alone.
+//   - FF 03 is taken with and without in every frame. See FramingMode for what
+//     is sent; the compressions are never used in control packets.
+//
+// # Ownership and concurrency
+//
+// Bytes and the time go in, actions come out. A Link holds no socket, no
+// goroutine, no lock and no clock; it is used by one goroutine at a time.
+// Input keeps nothing of the frame it is given. What Take returns, frames
+// included, belongs to the caller. The time given must not go backwards; only
+// differences matter. After every call that takes the time, call Take, carry
+// the actions out in order, and ask Deadline when Tick is due.
+//
+// Memory is bounded: a Link holds no frame and no list between calls, and at
+// most 64 actions (plus those of the call under way) while nobody calls Take.
+//
+// # Supported standards
+//
+//   - RFC 1661: all of it but Authentication-Protocol and Quality-Protocol
+//     (§6.2, §6.3), which are rejected.
+//   - RFC 1662: Async-Control-Character-Map is acknowledged and means nothing.
+//   - RFC 1570: Identification and Time-Remaining are taken and ignored; its
+//     options are rejected.
+//   - RFC 1332: IP-Address. IP-Addresses and IP-Compression-Protocol are
+//     rejected.
+//   - RFC 1877: DNS and NBNS servers, both ways.
+//   - RFC 5072: Interface-Identifier. Compression is rejected.
+//   - RFC 1962, RFC 1968 and all other control protocols: Protocol-Reject.
+package pppfsm
