@@ -71,9 +71,12 @@ func (g *Group) options(v Variant) []socketOption {
 		return rows
 	}
 	rows := []socketOption{
-		{unix.SOL_IPV6, unix.IPV6_V6ONLY, "IPV6_V6ONLY", 1},
 		{unix.SOL_IPV6, unix.IPV6_MTU_DISCOVER, "IPV6_MTU_DISCOVER", v.DF.discover()},
 		{unix.SOL_IPV6, unix.IPV6_RECVERR, "IPV6_RECVERR", 1},
+	}
+	if udp {
+		// Raw IPv6 sockets never see IPv4, and refuse the option because they count as bound (ipv6_sockglue.c).
+		rows = append(rows, socketOption{unix.SOL_IPV6, unix.IPV6_V6ONLY, "IPV6_V6ONLY", 1})
 	}
 	if udp && v.NoChecksum {
 		rows = append(rows, socketOption{unix.SOL_UDP, unix.UDP_NO_CHECK6_TX, "UDP_NO_CHECK6_TX", 1})
