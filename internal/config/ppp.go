@@ -1,0 +1,230 @@
+package config
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"net/netip"
+	"strings"
+	"time"
+
+	"culvert/pppfsm"
+)
+
+const (
+	maxMRU     = 16384 // pppd's MAXMRU
+	maxSeconds = 24 * 3600
+	maxCounter = 65535
+	maxEchoes  = 255
+)
+
+// profile is a [ppp.NAME] table.
+type profile struct {
+	PPP
+	n   *node
+	mtu int // pppd's mtu, for sessions that have none of their own
+	// ipcp-accept-local and ipcp-accept-remote were given.
+	acceptLocal, acceptRemote bool
+}
+
+func newProfile(name string) *profile {
+	return &profile{PPP: PPP{
+		Profile: name,
+		Persist: true,
+		Link: pppfsm.Config{
+			IPv4: true, IPv6: true,
+			RestartTimer: pppfsm.DefaultRestartTimer,
+			MaxConfigure: pppfsm.DefaultMaxConfigure,
+			MaxTerminate: pppfsm.DefaultMaxTerminate,
+			MaxFailure:   pppfsm.DefaultMaxFailure,
+		},
+	}}
+}
+
+var pppKeys = keys[profile]{
+	"local_address":      func(p *parser, v *node, f *profile) { p.ipv4OrAsk(v, &f.Link.LocalAddress) },
+	"peer_address":       func(p *parser, v *node, f *profile) { p.ipv4OrAsk(v, &f.Link.PeerAddress) },
+	"mru":                func(p *parser, v *node, f *profile) { integer(p, v, &f.MRU, pppfsm.MinMRU, maxMRU) },
+	"dns":                func(p *parser, v *node, f *profile) { p.servers(v, &f.Link.DNS) },
+	"nbns":               func(p *parser, v *node, f *profile) { p.servers(v, &f.Link.NBNS) },
+	"use_peer_dns":       func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.UsePeerDNS) },
+	"use_peer_nbns":      func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.UsePeerNBNS) },
+	"ipv4":               func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.IPv4) },
+	"ipv6":               func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.IPv6) },
+	"local_interface_id": func(p *parser, v *node, f *profile) { p.interfaceID(v, &f.Link.LocalID) },
+	"peer_interface_id":  func(p *parser, v *node, f *profile) { p.interfaceID(v, &f.Link.PeerID) },
+	"accomp":             func(p *parser, v *node, f *profile) { p.offer(v, &f.Link.RequestACFC, &f.Link.NoACFC) },
+	"pcomp":              func(p *parser, v *node, f *profile) { p.offer(v, &f.Link.RequestPFC, &f.Link.NoPFC) },
+	"ppp_framing":        func(p *parser, v *node, f *profile) { choice(p, v, &f.Link.Framing, framings) },
+	"lcp_echo_interval":  func(p *parser, v *node, f *profile) { p.seconds(v, &f.Link.EchoInterval, 0) },
+	"lcp_echo_failure":   func(p *parser, v *node, f *profile) { integer(p, v, &f.Link.EchoFailures, 0, maxEchoes) },
+	"lcp_restart":        func(p *parser, v *node, f *profile) { p.seconds(v, &f.Link.RestartTimer, 1) },
+	"lcp_max_configure":  func(p *parser, v *node, f *profile) { integer(p, v, &f.Link.MaxConfigure, 1, maxCounter) },
+	"lcp_max_terminate":  func(p *parser, v *node, f *profile) { integer(p, v, &f.Link.MaxTerminate, 1, maxCounter) },
+	"lcp_max_failure":    func(p *parser, v *node, f *profile) { integer(p, v, &f.Link.MaxFailure, 1, maxCounter) },
+	"defaultroute":       func(p *parser, v *node, f *profile) { p.boolean(v, &f.DefaultRoute) },
+	"persist":            func(p *parser, v *node, f *profile) { p.boolean(v, &f.Persist) },
+	"silent":             func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.Silent) },
+	"passive":            func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.Passive) },
+	"pppd_options":       later[profile],
+}
+
+var framings = map[string]pppfsm.FramingMode{
+	"auto": pppfsm.FramingAuto,
+	"hdlc": pppfsm.FramingHDLC,
+	"bare": pppfsm.FramingBare,
+}
+
+func readProfiles(p *parser, v *node) map[string]*profile {
+	all := map[string]*profile{}
+	if v != nil {
+		p.named(v, func(n *node) { all[n.name] = readProfile(p, n) })
+	}
+	return all
+}
+
+// readProfile reads pppd_options first, so that keys win over them.
+func readProfile(p *parser, n *node) *profile {
+	f := newProfile(n.name)
+	f.n = n
+	if v := n.get("pppd_options"); v != nil {
+		p.pppdOptions(v, f)
+	}
+	decode(p, n, pppKeys, f)
+	f.Link.MRU = f.MRU
+	p.checkProfile(f)
+	return f
+}
+
+// checkProfile looks at what several keys say together. What pppd_options gave is reported at that key.
+func (p *parser) checkProfile(f *profile) {
+	fail := func(key, format string, args ...any) {
+		v := f.n.get(key)
+		if v == nil {
+			v = f.n.get("pppd_options")
+		}
+		if v == nil {
+			v = f.n
+		}
+		p.fail(v, format, args...)
+	}
+	l := &f.Link
+	if l.LocalAddress.IsValid() && l.LocalAddress == l.PeerAddress {
+		fail("peer_address", "%s is the local address too", l.PeerAddress)
+	}
+	if l.LocalID != ([8]byte{}) && l.LocalID == l.PeerID {
+		fail("peer_interface_id", "is the local identifier too")
+	}
+	if !l.IPv4 && !l.IPv6 {
+		fail("ipv6", "IPv4 and IPv6 are both off: nothing could be carried")
+	}
+	if l.IPv6 && f.MRU > 0 && f.MRU < minMTU6 {
+		fail("mru", "must be at least %d while IPv6 is on (ipv6 = false turns it off)", minMTU6)
+	}
+	if f.acceptLocal && l.LocalAddress.IsValid() {
+		fail("pppd_options", "ipcp-accept-local cannot be combined with a local address: leave out one of them")
+	}
+	if f.acceptRemote && l.PeerAddress.IsValid() {
+		fail("pppd_options", "ipcp-accept-remote cannot be combined with a peer address: leave out one of them")
+	}
+}
+
+// profile looks up the table a session refers to.
+func (p *parser) profile(v *node, s *session) {
+	var name string
+	if !p.text(v, &name) {
+		return
+	}
+	if s.profile = p.profiles[name]; s.profile == nil {
+		p.fail(v, "no table [ppp.%s]", quoteKey(name))
+	}
+}
+
+// attachProfile gives a PPP session a copy of its profile, or of the defaults.
+func (p *parser) attachProfile(s *session) {
+	f := s.profile
+	if f == nil {
+		f = newProfile("")
+	}
+	ppp := f.PPP
+	s.PPP = &ppp
+}
+
+// ipv4OrAsk reads an address; 0.0.0.0 is the zero Addr, which leaves the choice to the peer.
+func (p *parser) ipv4OrAsk(v *node, to *netip.Addr) {
+	if v.kind == kindString && v.text == "0.0.0.0" {
+		*to = netip.Addr{}
+		return
+	}
+	p.ipv4(v, to)
+}
+
+// servers reads up to two addresses (RFC 1877 has a primary and a secondary one). An empty array takes back what
+// pppd_options said.
+func (p *parser) servers(v *node, to *[2]netip.Addr) {
+	var all []netip.Addr
+	ok := p.each(v, kindString, func(e *node) {
+		var a netip.Addr
+		p.ipv4(e, &a)
+		all = append(all, a)
+	})
+	if ok && len(all) > len(to) {
+		p.fail(v, "must have at most 2 addresses, not %d", len(all))
+		return
+	}
+	*to = [2]netip.Addr{}
+	copy(to[:], all)
+}
+
+// offer reads accomp or pcomp: true offers the compression to the peer, false rejects the peer's offer, and without
+// the key it is accepted, not offered.
+func (p *parser) offer(v *node, request, reject *bool) {
+	var on bool
+	if p.boolean(v, &on) {
+		*request, *reject = on, !on
+	}
+}
+
+func (p *parser) seconds(v *node, to *time.Duration, low int64) {
+	p.duration(v, to, time.Second, low, maxSeconds)
+}
+
+func (p *parser) interfaceID(v *node, to *[8]byte) {
+	var s string
+	if !p.text(v, &s) {
+		return
+	}
+	id, ok := parseInterfaceID(s)
+	if !ok {
+		p.fail(v, "must be like \"::1:2\" or 16 hexadecimal digits and not zero, not %q", s)
+		return
+	}
+	*to = id
+}
+
+// parseInterfaceID reads an interface identifier (RFC 5072 section 4.1): the low half of an IPv6 address as pppd
+// writes it ("::1:2"), four groups of it ("0:0:1:2"), or 16 hexadecimal digits.
+func parseInterfaceID(s string) (id [8]byte, ok bool) {
+	if !strings.Contains(s, ":") {
+		b, err := hex.DecodeString(s)
+		if err != nil || len(b) != len(id) {
+			return id, false
+		}
+		return [8]byte(b), [8]byte(b) != id
+	}
+	if !strings.Contains(s, "::") {
+		if strings.Count(s, ":") != 3 {
+			return id, false
+		}
+		s = "0:0:0:0:" + s
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil || a.Zone() != "" {
+		return id, false
+	}
+	b := a.As16()
+	if binary.BigEndian.Uint64(b[:8]) != 0 {
+		return id, false
+	}
+	id = [8]byte(b[8:])
+	return id, id != [8]byte{}
+}

@@ -1,0 +1,267 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+
+	"culvert/encap"
+)
+
+// DefaultTxQueueLen is the kernel's own for TUN and TAP devices. A queue of 16 saves 14 to 27 KB a device.
+const DefaultTxQueueLen = 500
+
+const (
+	minMTU     = 68    // the least MTU the kernel runs IPv4 on (RFC 791 section 3.2, ETH_MIN_MTU)
+	minMTU6    = 1280  // RFC 8200 section 5
+	maxTAP     = 65521 // 65535 less an Ethernet header, tun.c
+	maxTxQueue = 100000
+)
+
+// session is a Session with what checking it needs.
+type session struct {
+	Session
+	n       *node
+	profile *profile
+	foreign bool // as in tunnel
+}
+
+var sessionKeys = keys[session]{
+	"pseudowire":      func(p *parser, v *node, s *session) { p.pseudowire(v, s) },
+	"sid":             func(p *parser, v *node, s *session) { id(p, v, &s.SID) },
+	"psid":            func(p *parser, v *node, s *session) { id(p, v, &s.PSID) },
+	"cookie":          func(p *parser, v *node, s *session) { p.cookie(v, &s.Cookie) },
+	"peer_cookie":     func(p *parser, v *node, s *session) { p.cookie(v, &s.PeerCookie) },
+	"l2spec_type":     func(p *parser, v *node, s *session) { choice(p, v, &s.Sublayer, sublayers) },
+	"seqnum":          func(p *parser, v *node, s *session) { p.boolean(v, &s.SeqNum) },
+	"reorder_timeout": func(p *parser, v *node, s *session) { p.milliseconds(v, &s.ReorderTimeout) },
+	"interface_name":  func(p *parser, v *node, s *session) { p.device(v, &s.InterfaceName) },
+	"ppp_profile":     func(p *parser, v *node, s *session) { p.profile(v, s) },
+
+	"mtu":        func(p *parser, v *node, s *session) { integer(p, v, &s.MTU, minMTU, maxPathMTU) },
+	"clamp_mss":  func(p *parser, v *node, s *session) { p.boolean(v, &s.ClampMSS) },
+	"txqueuelen": func(p *parser, v *node, s *session) { integer(p, v, &s.TxQueueLen, 1, maxTxQueue) },
+	"mac":        func(p *parser, v *node, s *session) { p.mac(v, s) },
+	"addresses":  func(p *parser, v *node, s *session) { p.addresses(v, s) },
+	"routes":     func(p *parser, v *node, s *session) { p.routes(v, s) },
+	"bridge":     func(p *parser, v *node, s *session) { p.device(v, &s.Bridge) },
+	"netns":      func(p *parser, v *node, s *session) { p.netns(v, s) },
+
+	// go-l2tp takes these everywhere and uses them for pppac only.
+	"pppoe_session_id": func(p *parser, v *node, _ *session) { var n int; integer(p, v, &n, 0, 65535) },
+	"pppoe_peer_mac":   func(p *parser, v *node, _ *session) { p.pppoePeerMAC(v) },
+	// kl2tpd's, which speaks L2TPv2 only.
+	"pppd_args": func(p *parser, v *node, _ *session) {
+		p.fail(v, "not supported: put the options into pppd_options of a table [ppp.NAME] and name that with ppp_profile")
+	},
+}
+
+var sublayers = map[string]encap.Sublayer{"none": encap.SublayerNone, "default": encap.SublayerDefault}
+
+func readSession(p *parser, n *node, t *tunnel) *session {
+	s := &session{n: n, Session: Session{
+		Name:       n.name,
+		Sublayer:   encap.SublayerNone,
+		ClampMSS:   true,
+		TxQueueLen: DefaultTxQueueLen,
+	}}
+	s.Line, _ = p.lines.position(n.at)
+	decode(p, n, sessionKeys, s)
+	if s.foreign {
+		return s
+	}
+	for _, name := range []string{"pseudowire", "sid", "psid"} {
+		if n.get(name) == nil {
+			p.missing(n, name)
+		}
+	}
+	if v := n.get("seqnum"); s.SeqNum && s.Sublayer == encap.SublayerNone {
+		p.fail(v, "needs l2spec_type = \"default\": sequence numbers are in that sublayer")
+	}
+	p.pseudowireKeys(s)
+	if s.Pseudowire == PseudowirePPP {
+		p.attachProfile(s)
+	}
+	p.checkMTU(s, t)
+	return s
+}
+
+// pseudowireKeys reports keys that mean nothing to the session's pseudowire.
+func (p *parser) pseudowireKeys(s *session) {
+	only, keys := "", []string(nil)
+	switch s.Pseudowire {
+	case PseudowireEthernet:
+		only, keys = "ppp", []string{"ppp_profile"}
+	case PseudowirePPP:
+		only, keys = "eth", []string{"mac", "bridge"}
+	}
+	for _, k := range keys {
+		if v := s.n.get(k); v != nil {
+			p.fail(v, "only for pseudowire = %q", only)
+		}
+	}
+}
+
+// checkMTU checks a device MTU against what a packet can hold and what IPv6 needs.
+func (p *parser) checkMTU(s *session, t *tunnel) {
+	v := s.n.get("mtu")
+	from := ""
+	if s.MTU == 0 && s.profile != nil && s.profile.mtu > 0 {
+		s.MTU, v, from = s.profile.mtu, s.n, "mtu of profile "+quoteKey(s.profile.Profile)+" "
+	}
+	if s.MTU == 0 || s.Pseudowire == 0 {
+		return
+	}
+	high := encap.MTU(maxPathMTU, encap.DataHeader{Transport: t.Transport, Cookie: s.Cookie, Sublayer: s.Sublayer},
+		t.Local.Addr().Is6(), s.Pseudowire == PseudowirePPP)
+	if s.Pseudowire == PseudowireEthernet {
+		high = min(high, maxTAP)
+	}
+	switch why := s.ipv6Reason(); {
+	case s.MTU > high:
+		p.fail(v, "%smust be at most %d here, not %d", from, high, s.MTU)
+	case s.MTU < minMTU6 && why != "":
+		p.fail(v, "%smust be at least %d because %s", from, minMTU6, why)
+	}
+}
+
+// ipv6Reason says why the device needs IPv6, empty when it does not.
+func (s *session) ipv6Reason() string {
+	for _, a := range s.Addresses {
+		if a.Addr().Is6() {
+			return "the session has an IPv6 address"
+		}
+	}
+	if s.PPP != nil && s.PPP.Link.IPv6 {
+		return "IPv6 is on (ipv6 = false in the profile turns it off)"
+	}
+	return ""
+}
+
+func (p *parser) pseudowire(v *node, s *session) {
+	var text string
+	if !p.text(v, &text) {
+		return
+	}
+	switch text {
+	case "eth":
+		s.Pseudowire = PseudowireEthernet
+	case "ppp":
+		s.Pseudowire = PseudowirePPP
+	case "pppac":
+		p.fail(v, "\"pppac\" (PPPoE access concentrator) is not supported, only \"eth\" and \"ppp\"")
+		s.foreign = true
+	default:
+		p.fail(v, "must be \"eth\" or \"ppp\", not %q", text)
+	}
+}
+
+// cookie reads 0, 4 or 8 bytes (RFC 3931 section 4.1.1.1). Its value stays out of errors.
+func (p *parser) cookie(v *node, to *encap.Cookie) {
+	b, ok := p.octets(v)
+	if !ok {
+		return
+	}
+	c, err := encap.NewCookie(b)
+	if err != nil {
+		p.fail(v, "must have 4 or 8 bytes, not %d", len(b))
+		return
+	}
+	*to = c
+}
+
+func (p *parser) pppoePeerMAC(v *node) {
+	if b, ok := p.octets(v); ok && len(b) != 6 {
+		p.fail(v, "must have 6 bytes, not %d", len(b))
+	}
+}
+
+// mac reads the address of one Ethernet interface.
+func (p *parser) mac(v *node, s *session) {
+	var text string
+	if !p.text(v, &text) {
+		return
+	}
+	m, err := net.ParseMAC(text)
+	switch {
+	case err != nil || len(m) != 6:
+		p.fail(v, "must be like \"02:00:00:00:00:01\", not %q", text)
+	case m[0]&1 != 0:
+		p.fail(v, "%s is a group address", text)
+	case m.String() == "00:00:00:00:00:00":
+		p.fail(v, "must not be zero")
+	default:
+		s.HardwareAddr = m
+	}
+}
+
+func (p *parser) addresses(v *node, s *session) {
+	seen := map[netip.Prefix]bool{}
+	p.each(v, kindString, func(e *node) {
+		a, err := netip.ParsePrefix(e.text)
+		switch {
+		case err != nil:
+			p.fail(e, "must be an address with a prefix length such as \"10.78.0.1/24\", not %q", e.text)
+		case a.Addr().IsUnspecified() || a.Addr().IsMulticast() || a.Addr().Is4In6():
+			p.fail(e, "%s cannot be the address of an interface", a)
+		case seen[a]:
+			p.fail(e, "%s is there twice", a)
+		default:
+			seen[a] = true
+			s.Addresses = append(s.Addresses, a)
+		}
+	})
+}
+
+func (p *parser) routes(v *node, s *session) {
+	seen := map[netip.Prefix]bool{}
+	p.each(v, kindString, func(e *node) {
+		r, problem := parseRoute(e.text)
+		switch {
+		case problem != "":
+			p.fail(e, "%s", problem)
+		case seen[r.To]:
+			p.fail(e, "%s is there twice", r.To)
+		default:
+			seen[r.To] = true
+			s.Routes = append(s.Routes, r)
+		}
+	})
+}
+
+// parseRoute reads "prefix" or "prefix via address".
+func parseRoute(text string) (r Route, problem string) {
+	to, via, hasVia := strings.Cut(text, " via ")
+	var err error
+	if r.To, err = netip.ParsePrefix(strings.TrimSpace(to)); err != nil || r.To.Addr().Is4In6() {
+		return r, "must be \"prefix\" or \"prefix via address\", not \"" + text + "\""
+	}
+	if r.To != r.To.Masked() {
+		return r, r.To.String() + " has bits set behind its prefix length: " + r.To.Masked().String() + "?"
+	}
+	if !hasVia {
+		return r, ""
+	}
+	if r.Via, err = netip.ParseAddr(strings.TrimSpace(via)); err != nil || r.Via.IsUnspecified() || r.Via.IsMulticast() {
+		return r, "via must be followed by the address of one host, not \"" + via + "\""
+	}
+	if r.Via.Is4() != r.To.Addr().Is4() {
+		return r, r.To.String() + " via " + r.Via.String() + " mixes IPv4 and IPv6"
+	}
+	return r, ""
+}
+
+// netns reads the name of a namespace made by ip-netns(8), or the path of one.
+func (p *parser) netns(v *node, s *session) {
+	var text string
+	if !p.text(v, &text) {
+		return
+	}
+	bad := text == "" || text == "." || text == ".." || strings.ContainsRune(text, 0) ||
+		strings.Contains(text, "/") && text[0] != '/'
+	if bad {
+		p.fail(v, "must be a name as in /run/netns or an absolute path, not %q", text)
+		return
+	}
+	s.NetNS = text
+}
