@@ -55,7 +55,7 @@ func noIPv6(p netip.Prefix, err error) error {
 	}
 	for _, e := range []unix.Errno{unix.EACCES, unix.EINVAL, unix.EOPNOTSUPP, unix.EAFNOSUPPORT} {
 		if errors.Is(err, e) {
-			return fmt.Errorf("%w (%s)", ErrNoIPv6, e) // %s: EACCES here is not ErrPermission's
+			return fmt.Errorf("%w (%s)", ErrNoIPv6, e.Error()) // a text only: EACCES here is not ErrPermission's
 		}
 	}
 	return err

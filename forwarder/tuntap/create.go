@@ -83,10 +83,12 @@ func removeLeftover(c Config) error {
 	}
 	defer func() { _ = unix.Close(fd) }()
 	err = attach(fd, c.Name, c.Kind.flag()|unix.IFF_NO_PI)
-	if errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EINVAL) {
+	switch {
+	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("%w: by a %s device of group %d that a running process holds (%w)", ErrExists, c.Kind, c.Group, err)
-	}
-	if err != nil {
+	case errors.Is(err, unix.EINVAL): // IFF_MULTI_QUEUE has to agree
+		return fmt.Errorf("%w: by a multi-queue %s device of group %d (%w)", ErrExists, c.Kind, c.Group, err)
+	case err != nil:
 		return explain("TUNSETIFF", err)
 	}
 	if err := unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 0); err != nil {
@@ -98,7 +100,7 @@ func removeLeftover(c Config) error {
 // openDevice creates the device through water and returns an own file of it, with virtio headers. It runs inside the
 // namespace. From its return on the device lives as long as the file.
 func openDevice(ns *namespace, c Config) (fd int, err error) {
-	if err := createPersistent(c); err != nil {
+	if err = createPersistent(c); err != nil {
 		return -1, err
 	}
 	if fd, err = reattach(c); err != nil {

@@ -116,10 +116,10 @@ func TestCreateRefused(t *testing.T) {
 	}
 }
 
-func countLinks(t testing.TB, h *netlink.Handle) int {
-	t.Helper()
+func countLinks(tb testing.TB, h *netlink.Handle) int {
+	tb.Helper()
 	l, err := h.LinkList()
-	must(t, err)
+	must(tb, err)
 	return len(l)
 }
 

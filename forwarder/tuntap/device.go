@@ -48,7 +48,8 @@ func (d *Device) use(what string, fn func() error) error {
 }
 
 // SetCarrier says whether there is a session behind the device: off, the link stays up but shows NO-CARRIER and the
-// kernel sends nothing into it (TUNSETCARRIER, Linux 5.0).
+// kernel sends nothing into it (TUNSETCARRIER, Linux 5.0). On, the kernel starts to send a moment after the call, as
+// net/core/link_watch.c gets to it; what it sends before is dropped. Writes are received at once either way.
 func (d *Device) SetCarrier(on bool) error {
 	v := 0
 	if on {

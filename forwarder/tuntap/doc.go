@@ -32,7 +32,8 @@
 // Config.NetNS names a network namespace by its name under /run/netns or by a path. Only the creation of the device
 // needs a thread inside it: that runs on a locked OS thread which is given up when it cannot return. The netlink
 // sockets of a namespace are shared by all its devices and closed with the last one; descriptors of queues work from
-// anywhere.
+// anywhere. All of this assumes one descriptor table for the process: a thread that has called unshare(CLONE_FILES)
+// can read and write queues of its table, but must not call this package for anything else.
 //
 // # Ownership and concurrency
 //

@@ -25,97 +25,97 @@ const testGroup = 0x63761
 var netnsCount atomic.Int32
 
 // newNetNS makes a named namespace for the test and returns its name and a handle in it.
-func newNetNS(t testing.TB) (string, *netlink.Handle) {
-	t.Helper()
-	testenv.RequireNetns(t)
+func newNetNS(tb testing.TB) (string, *netlink.Handle) {
+	tb.Helper()
+	testenv.RequireNetns(tb)
 	name := fmt.Sprintf("cv%d-tt%d", os.Getpid(), netnsCount.Add(1))
-	ip(t, "netns", "add", name)
-	t.Cleanup(func() { ip(t, "netns", "del", name) })
+	ip(tb, "netns", "add", name)
+	tb.Cleanup(func() { ip(tb, "netns", "del", name) })
 	fd, err := netns.GetFromName(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer func() { _ = fd.Close() }()
 	h, err := netlink.NewHandleAt(fd, unix.NETLINK_ROUTE)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(h.Close)
+	tb.Cleanup(h.Close)
 	return name, h
 }
 
-func ip(t testing.TB, args ...string) {
-	t.Helper()
+func ip(tb testing.TB, args ...string) {
+	tb.Helper()
 	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		t.Fatalf("ip %v: %v: %s", args, err, out)
+		tb.Fatalf("ip %v: %v: %s", args, err, out)
 	}
 }
 
 // mustCreate creates a device and closes it with the test.
-func mustCreate(t testing.TB, c Config) *Device {
-	t.Helper()
+func mustCreate(tb testing.TB, c Config) *Device {
+	tb.Helper()
 	d, err := Create(c)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := d.Close(); err != nil && !errors.Is(err, ErrClosed) {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return d
 }
 
 // must stops the test at an error.
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // wantErr checks the sentinel of an error, and that it has a text.
-func wantErr(t testing.TB, err, want error) {
-	t.Helper()
+func wantErr(tb testing.TB, err, want error) {
+	tb.Helper()
 	if !errors.Is(err, want) {
-		t.Fatalf("error %v, want %v", err, want)
+		tb.Fatalf("error %v, want %v", err, want)
 	}
-	t.Log(err)
+	tb.Log(err)
 }
 
 // link returns the link of that name, nil when there is none.
-func link(t testing.TB, h *netlink.Handle, name string) netlink.Link {
-	t.Helper()
+func link(tb testing.TB, h *netlink.Handle, name string) netlink.Link {
+	tb.Helper()
 	l, err := h.LinkByName(name)
 	if errors.As(err, new(netlink.LinkNotFoundError)) {
 		return nil
 	}
-	must(t, err)
+	must(tb, err)
 	return l
 }
 
 // files counts this process's open descriptors.
-func files(t testing.TB) int {
-	t.Helper()
+func files(tb testing.TB) int {
+	tb.Helper()
 	e, err := os.ReadDir("/proc/self/fd")
-	must(t, err)
+	must(tb, err)
 	return len(e)
 }
 
 // eventually waits up to two seconds for cond.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, cond func() bool) {
+	tb.Helper()
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if cond() {
 			return
 		}
 	}
-	t.Fatalf("not within 2 s: %s", what)
+	tb.Fatalf("not within 2 s: %s", what)
 }
 
 // read waits up to two seconds for a frame that ok accepts and returns it without its header, which must be zeros.
-func read(t testing.TB, q *Queue, ok func(frame []byte) bool) []byte {
-	t.Helper()
+func read(tb testing.TB, q *Queue, ok func(frame []byte) bool) []byte {
+	tb.Helper()
 	b := make([]byte, 2048)
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 		n, err := q.Read(b)
@@ -124,15 +124,15 @@ func read(t testing.TB, q *Queue, ok func(frame []byte) bool) []byte {
 			_, _ = unix.Poll(fds, 100)
 			continue
 		}
-		must(t, err)
+		must(tb, err)
 		if h := VnetHeader(b[:n]); !h.Valid() || [HeaderLen]byte(h) != ([HeaderLen]byte{}) {
-			t.Fatalf("header % x", b[:n])
+			tb.Fatalf("header % x", b[:n])
 		}
 		if ok(b[HeaderLen:n]) {
 			return b[HeaderLen:n]
 		}
 	}
-	t.Fatal("nothing came within 2 s")
+	tb.Fatal("nothing came within 2 s")
 	return nil
 }
 

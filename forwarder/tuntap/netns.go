@@ -147,16 +147,16 @@ func (ns *namespace) do(fn func() error) error {
 	go func() {
 		defer close(done)
 		runtime.LockOSThread()
-		if err := unix.Setns(ns.fd, unix.CLONE_NEWNET); err != nil {
+		if serr := unix.Setns(ns.fd, unix.CLONE_NEWNET); serr != nil {
 			runtime.UnlockOSThread()
-			done <- fmt.Errorf("%w: %w (needs CAP_SYS_ADMIN)", ErrNetNS, err)
+			done <- fmt.Errorf("%w: %w (needs CAP_SYS_ADMIN)", ErrNetNS, serr)
 			return
 		}
-		err := fn()
+		result := fn()
 		if unix.Setns(home, unix.CLONE_NEWNET) == nil {
 			runtime.UnlockOSThread()
 		}
-		done <- err
+		done <- result
 	}()
 	err = <-done
 	_ = unix.Close(home)

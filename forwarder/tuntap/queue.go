@@ -29,16 +29,15 @@ func (q *Queue) FD() int { return int(q.fd.Load()) }
 func (q *Queue) Read(b []byte) (n int, err error) {
 	for {
 		r, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(q.fd.Load()), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-		switch errno {
-		case 0:
-			if r == 0 {
-				return 0, ErrGone // a tun file never reads 0; the socket pair of a test does when its peer is closed
-			}
-			return int(r), nil
-		case unix.EINTR:
+		switch {
+		case errno == unix.EINTR:
 			continue
+		case errno != 0:
+			return 0, queueError(errno)
+		case r == 0:
+			return 0, ErrGone // a tun file never reads 0; the socket pair of a test does when its peer is closed
 		}
-		return 0, queueError(errno)
+		return int(r), nil
 	}
 }
 
@@ -48,29 +47,37 @@ func (q *Queue) Read(b []byte) (n int, err error) {
 func (q *Queue) Write(b []byte) error {
 	for {
 		_, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(q.fd.Load()), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
-		switch errno {
-		case 0:
-			return nil
-		case unix.EINTR:
+		switch {
+		case errno == unix.EINTR:
 			continue
+		case errno != 0:
+			return queueError(errno)
 		}
-		return queueError(errno)
+		return nil
 	}
 }
 
-// queueError turns what tun_chr_read_iter and tun_chr_write_iter of drivers/net/tun.c return into a ready-made error.
+// queueErrors are the errnos of tun_chr_read_iter and tun_chr_write_iter (drivers/net/tun.c) that have a name here. The
+// last two come from the socket pair of a test only.
+var queueErrors = [...]struct {
+	errno unix.Errno
+	err   error
+}{
+	{unix.EAGAIN, ErrWouldBlock},
+	{unix.EIO, ErrDown},
+	{unix.EINVAL, ErrInvalid},
+	{unix.EBADFD, ErrGone},
+	{unix.EBADF, ErrClosed},
+	{unix.EPIPE, ErrGone},
+	{unix.ECONNRESET, ErrGone},
+}
+
+// queueError makes an errno a ready-made error.
 func queueError(errno unix.Errno) error {
-	switch errno {
-	case unix.EAGAIN:
-		return ErrWouldBlock
-	case unix.EIO:
-		return ErrDown
-	case unix.EINVAL:
-		return ErrInvalid
-	case unix.EBADFD, unix.EPIPE, unix.ECONNRESET:
-		return ErrGone
-	case unix.EBADF:
-		return ErrClosed
+	for i := range queueErrors {
+		if queueErrors[i].errno == errno {
+			return queueErrors[i].err
+		}
 	}
 	return errno
 }
