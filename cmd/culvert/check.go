@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"culvert/encap"
+	"culvert/internal/config"
+)
+
+// Figures of `check`.
+const (
+	assumedPathMTU = 1500 // bytes, Ethernet's, where the kernel is asked at run time
+	shownSessions  = 20   // without --all
+)
+
+func newCheck() *cobra.Command {
+	path, all := "", false
+	cmd := &cobra.Command{
+		Use:   "check --config FILE",
+		Short: "say what a configuration file would make, or all that is wrong with it",
+		Args:  noArgs,
+		RunE: work(func(cmd *cobra.Command, _ []string) error {
+			cfg, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			if err := summary(out, path, cfg, all); err != nil {
+				return err
+			}
+			return out.Flush()
+		}),
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("list every session, not only the first %d", shownSessions))
+	return cmd
+}
+
+// summary prints what cfg would make.
+func summary(w io.Writer, name string, cfg *config.Config, all bool) error {
+	sessions := 0
+	for i := range cfg.Tunnels {
+		sessions += len(cfg.Tunnels[i].Sessions)
+	}
+	workers := "one worker per core"
+	if cfg.Workers > 0 {
+		workers = plural(cfg.Workers, "worker")
+	}
+	fmt.Fprintf(w, "%s: good: %s, %s, %s, socket %s\n\n",
+		printable(name), plural(len(cfg.Tunnels), "tunnel"), plural(sessions, "session"), workers, cfg.API.Socket)
+	tunnels := slices.SortedFunc(slices.Values(cfg.Tunnels), func(a, b config.Tunnel) int { return cmp.Compare(a.Name, b.Name) })
+	assumed, err := plannedTunnels(w, tunnels)
+	if err != nil {
+		return err
+	}
+	limit := shownSessions
+	if all {
+		limit = sessions
+	}
+	if sessions > 0 {
+		fmt.Fprintln(w)
+		if err := plannedSessions(w, tunnels, limit); err != nil {
+			return err
+		}
+	}
+	if more := sessions - limit; more > 0 {
+		fmt.Fprintf(w, "... and %s (--all shows them)\n", plural(more, "more session"))
+	}
+	if assumed {
+		fmt.Fprintf(w, "\n* the kernel is asked for the path MTU; %d assumed here\n", assumedPathMTU)
+	}
+	return nil
+}
+
+// plannedTunnels prints the tunnels and tells whether a path MTU among them was assumed.
+func plannedTunnels(w io.Writer, tunnels []config.Tunnel) (assumed bool, err error) {
+	t := newTable(w, "TUNNEL", "ENCAP", "LOCAL", "PEER", "TID", "PTID", "PATH-MTU", "SESSIONS")
+	for i := range tunnels {
+		v := &tunnels[i]
+		mtu, known := pathMTU(v)
+		mark := ""
+		if !known {
+			assumed, mark = true, "*"
+		}
+		t.row(v.Name, v.Transport, endpoint(v, v.Local), endpoint(v, v.Peer), v.TID, v.PTID,
+			strconv.Itoa(mtu)+mark, len(v.Sessions))
+	}
+	return assumed, t.flush()
+}
+
+// plannedSessions prints the first sessions by name.
+func plannedSessions(w io.Writer, tunnels []config.Tunnel, limit int) error {
+	t := newTable(w, "SESSION", "TYPE", "INTERFACE", "SID", "PSID", "MTU")
+	for i := range tunnels {
+		v := &tunnels[i]
+		byName := slices.SortedFunc(slices.Values(v.Sessions), func(a, b config.Session) int { return cmp.Compare(a.Name, b.Name) })
+		for j := range byName[:min(limit, len(byName))] {
+			s := &byName[j]
+			t.row(v.Name+"/"+s.Name, pseudowire(s.Pseudowire), s.InterfaceName, s.SID, s.PSID, sessionMTU(v, s))
+		}
+		limit -= min(limit, len(byName))
+	}
+	return t.flush()
+}
+
+// pathMTU is the outer packet's limit in bytes, assumed where only the running system knows it.
+func pathMTU(t *config.Tunnel) (mtu int, known bool) {
+	if t.PathMTU == 0 {
+		return assumedPathMTU, false
+	}
+	return t.PathMTU, true
+}
+
+// sessionMTU is the MTU of the session's device: what the file says, else what fits into one outer packet.
+func sessionMTU(t *config.Tunnel, s *config.Session) int {
+	if s.MTU != 0 {
+		return s.MTU
+	}
+	path, _ := pathMTU(t)
+	header := encap.DataHeader{Transport: t.Transport, SessionID: s.PSID, Cookie: s.Cookie, Sublayer: s.Sublayer}
+	return encap.MTU(path-t.UnderlayOverhead, header, t.Peer.Addr().Unmap().Is6(), s.Pseudowire == config.PseudowirePPP)
+}
+
+// pseudowire is the configuration's word for the type.
+func pseudowire(p config.Pseudowire) string {
+	switch p {
+	case config.PseudowirePPP:
+		return "ppp"
+	case config.PseudowireEthernet:
+		return "eth"
+	default:
+		return ""
+	}
+}
+
+// plural counts things in English.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// endpoint prints an address of t, without the port where the transport has none.
+func endpoint(t *config.Tunnel, a netip.AddrPort) string {
+	if t.Transport == encap.TransportIP {
+		return a.Addr().String()
+	}
+	return a.String()
+}

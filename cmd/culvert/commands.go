@@ -1,0 +1,8 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands are the subcommands of culvert.
+func commands() []*cobra.Command {
+	return []*cobra.Command{newRun(), newCheck(), newShow(), newVersion()}
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"culvert/internal/mgmt"
+)
+
+var update = flag.Bool("update", false, "write the golden files of testdata")
+
+// stopperEnv makes the test binary wait for signals as `run` does, and take long to stop.
+const stopperEnv = "CULVERT_TEST_STOPPER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(stopperEnv) != "" {
+		stopper()
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// stopper says "ready", then "stopping" at the first signal, and ends by itself one second later, or ten with "slow".
+func stopper() {
+	ctx, release := untilSignal(context.Background(), zap.NewNop())
+	defer release()
+	fmt.Fprintln(os.Stdout, "ready")
+	<-ctx.Done()
+	fmt.Fprintln(os.Stdout, "stopping")
+	if os.Getenv(stopperEnv) == "slow" {
+		time.Sleep(10 * time.Second)
+	}
+}
+
+// result is what a command line did.
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+func culvert(args ...string) result {
+	var stdout, stderr bytes.Buffer
+	status := execute(context.Background(), args, &stdout, &stderr)
+	return result{status, stdout.String(), stderr.String()}
+}
+
+// golden compares text with testdata/name.
+func golden(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), text); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// source is a culvert with something to show.
+type source struct{}
+
+func (source) Version() string { return "9.8.7" }
+
+func (source) Tunnels() []mgmt.Tunnel {
+	return []mgmt.Tunnel{
+		{
+			Name: "t2", Transport: "ip", Local: "2001:db8::1", Peer: "2001:db8::2", TID: 4294967295, PTID: 4, State: "up",
+			PathMTU: 1280,
+		},
+		{
+			Name: "t1", Transport: "udp", Local: "192.0.2.1:1701", Peer: "192.0.2.2:1701", TID: 1, PTID: 2, State: "up",
+			PathMTU: 1500, Sessions: 2,
+			Traffic: mgmt.Traffic{RxPackets: 9999, RxBytes: 13_998_600, TxPackets: 12_345_678, TxBytes: 17_283_949_200},
+		},
+	}
+}
+
+func (source) Sessions() []mgmt.Session {
+	return []mgmt.Session{
+		{Name: "e1", Tunnel: "t2", Pseudowire: "eth", SID: 7, PSID: 8, Interface: "cust-a", Worker: 1, State: "up", MTU: 1430},
+		{
+			Name: "s2", Tunnel: "t1", Pseudowire: "ppp", SID: 1002, PSID: 2003, Interface: "sub00002", State: "establish", MTU: 1448,
+			PPP: &mgmt.PPP{LCP: "Req-Sent", IPCP: "Initial", IPv6CP: "Initial", LocalMRU: 1448, PeerMRU: 1500, Framing: "hdlc", Reason: "no answer\x1b[2J"},
+		},
+		{
+			Name: "s1", Tunnel: "t1", Pseudowire: "ppp", SID: 1001, PSID: 2002, Interface: "sub00001", State: "up", MTU: 1448,
+			Traffic: mgmt.Traffic{RxPackets: 9999, RxBytes: 13_998_600, TxPackets: 12_345_678, TxBytes: 17_283_949_200},
+			Drops:   map[string]uint64{"old_sequence": 1, "cookie_mismatch": 12},
+			PPP: &mgmt.PPP{
+				LCP: "Opened", IPCP: "Opened", IPv6CP: "Opened", LocalMRU: 1448, PeerMRU: 1400, LocalAddress: "10.77.0.1",
+				PeerAddress: "10.77.0.2", LocalID: "fe80::1", PeerID: "fe80::2", DNS: []string{"192.0.2.53", "192.0.2.54"}, Framing: "hdlc",
+			},
+		},
+	}
+}
+
+func (source) Workers() []mgmt.Worker {
+	return []mgmt.Worker{
+		{ID: 1, Sessions: 1},
+		{
+			ID: 0, Sessions: 2, RxBatches: 5000, TxBatches: 4000, Punted: 20, Injected: 21, Dropped: 13,
+			Traffic: mgmt.Traffic{RxPackets: 9999, RxBytes: 13_998_600, TxPackets: 12_345_678, TxBytes: 17_283_949_200},
+		},
+	}
+}
+
+func (source) Drops() []mgmt.Drop {
+	return []mgmt.Drop{
+		{Reason: "unknown_session", Help: "no session has this id"},
+		{Reason: "cookie_mismatch", Help: "the cookie is not the session's", Count: 12},
+	}
+}
+
+// serve runs the management interface of src and returns its socket.
+func serve(t *testing.T, src mgmt.Source) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cv") //nolint:usetesting // t.TempDir has the test's name in it: too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "s")
+	ln, err := mgmt.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- mgmt.Serve(ctx, ln, src) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		_ = os.RemoveAll(dir)
+	})
+	return path
+}
+
+// wantFailure checks a result without output that failed with the given lines on standard error.
+func wantFailure(t *testing.T, r result, status int, stderr ...string) {
+	t.Helper()
+	if want := strings.Join(stderr, "\n") + "\n"; r.status != status || r.stdout != "" || r.stderr != want {
+		t.Errorf("status %d, stdout %q, stderr:\n%swant %d and:\n%s", r.status, r.stdout, r.stderr, status, want)
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"culvert/internal/mgmt"
+)
+
+// showFlags are common to all show commands.
+type showFlags struct {
+	socket string
+	json   bool
+}
+
+func newShow() *cobra.Command {
+	var flags showFlags
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "show what a running culvert does",
+		Long:  "show asks a running culvert over its Unix socket and prints a table, or with --json the API's own answer.",
+	}
+	onlySubcommands(cmd)
+	cmd.PersistentFlags().StringVar(&flags.socket, "socket", mgmt.DefaultSocket, "`path` of the management socket")
+	cmd.PersistentFlags().BoolVar(&flags.json, "json", false, "print the API's JSON")
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "tunnels", Short: "tunnels with their counters", Args: noArgs,
+			RunE: work(func(cmd *cobra.Command, _ []string) error {
+				return show(cmd, flags, mgmt.QueryTunnels(), tunnelTable)
+			}),
+		},
+		newShowSessions(&flags),
+		&cobra.Command{
+			Use: "session TUNNEL/SESSION", Short: "everything about one session", Args: sessionName,
+			RunE: work(func(cmd *cobra.Command, args []string) error {
+				return show(cmd, flags, mgmt.QuerySession(args[0]), sessionDetail)
+			}),
+		},
+		&cobra.Command{
+			Use: "workers", Short: "workers with their counters", Args: noArgs,
+			RunE: work(func(cmd *cobra.Command, _ []string) error {
+				return show(cmd, flags, mgmt.QueryWorkers(), workerTable)
+			}),
+		},
+		&cobra.Command{
+			Use: "drops", Short: "why packets were dropped, and how many", Args: noArgs,
+			RunE: work(func(cmd *cobra.Command, _ []string) error {
+				return show(cmd, flags, mgmt.QueryDrops(), dropTable)
+			}),
+		},
+	)
+	return cmd
+}
+
+func newShowSessions(flags *showFlags) *cobra.Command {
+	var filter mgmt.Filter
+	cmd := &cobra.Command{
+		Use: "sessions", Short: "sessions with their counters", Args: noArgs,
+		RunE: work(func(cmd *cobra.Command, _ []string) error {
+			return show(cmd, *flags, mgmt.QuerySessions(filter), sessionTable)
+		}),
+	}
+	cmd.Flags().StringVar(&filter.Tunnel, "tunnel", "", "only sessions of the tunnel `name`")
+	cmd.Flags().StringVar(&filter.State, "state", "", "only sessions in this `state` (up, down, establish, ...)")
+	cmd.Flags().StringVar(&filter.Interface, "interface", "", "only the session of the interface `name`")
+	return cmd
+}
+
+func sessionName(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef("one session name TUNNEL/SESSION is needed, not %d", len(args))
+	}
+	return nil
+}
+
+// show asks q and prints the answer as it is or as the table's text.
+func show[T any](cmd *cobra.Command, flags showFlags, q mgmt.Query[T], table func(io.Writer, T) error) error {
+	ctx := cmd.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	client := mgmt.NewClient(flags.socket)
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	if flags.json {
+		if err := mgmt.Copy(ctx, client, q, out); err != nil {
+			return err
+		}
+		return out.Flush()
+	}
+	v, err := mgmt.Get(ctx, client, q)
+	if err != nil {
+		return err
+	}
+	if err := table(out, v); err != nil {
+		return err
+	}
+	return out.Flush()
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"culvert/internal/mgmt"
+)
+
+// table collects rows of equal length and prints them aligned, two spaces between columns.
+type table struct{ w *tabwriter.Writer }
+
+func newTable(w io.Writer, columns ...string) *table {
+	t := &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	if len(columns) > 0 {
+		fmt.Fprintln(t.w, strings.Join(columns, "\t"))
+	}
+	return t
+}
+
+func (t *table) row(values ...any) {
+	cells := make([]string, len(values))
+	for i, v := range values {
+		cells[i] = cell(v)
+	}
+	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+}
+
+func (t *table) flush() error { return t.w.Flush() }
+
+func tunnelTable(w io.Writer, ts []mgmt.Tunnel) error {
+	t := newTable(w, "TUNNEL", "ENCAP", "LOCAL", "PEER", "TID", "PTID", "STATE", "PATH-MTU", "SESSIONS",
+		"RX-PKTS", "RX-BYTES", "TX-PKTS", "TX-BYTES")
+	for i := range ts {
+		v := &ts[i]
+		t.row(v.Name, v.Transport, v.Local, v.Peer, v.TID, v.PTID, v.State, v.PathMTU, v.Sessions,
+			count(v.RxPackets), size(v.RxBytes), count(v.TxPackets), size(v.TxBytes))
+	}
+	return t.flush()
+}
+
+func sessionTable(w io.Writer, ss []mgmt.Session) error {
+	t := newTable(w, "SESSION", "TYPE", "INTERFACE", "SID", "PSID", "WORKER", "STATE", "MTU",
+		"RX-PKTS", "RX-BYTES", "TX-PKTS", "TX-BYTES", "DROPS")
+	for i := range ss {
+		v := &ss[i]
+		drops := uint64(0)
+		for _, n := range v.Drops {
+			drops += n
+		}
+		t.row(v.FullName(), v.Pseudowire, v.Interface, v.SID, v.PSID, v.Worker, v.State, v.MTU,
+			count(v.RxPackets), size(v.RxBytes), count(v.TxPackets), size(v.TxBytes), count(drops))
+	}
+	return t.flush()
+}
+
+func workerTable(w io.Writer, ws []mgmt.Worker) error {
+	t := newTable(w, "WORKER", "SESSIONS", "RX-PKTS", "RX-BYTES", "RX-BATCHES", "TX-PKTS", "TX-BYTES", "TX-BATCHES",
+		"PUNTED", "INJECTED", "DROPPED")
+	for i := range ws {
+		v := &ws[i]
+		t.row(v.ID, v.Sessions, count(v.RxPackets), size(v.RxBytes), count(v.RxBatches), count(v.TxPackets),
+			size(v.TxBytes), count(v.TxBatches), count(v.Punted), count(v.Injected), count(v.Dropped))
+	}
+	return t.flush()
+}
+
+func dropTable(w io.Writer, ds []mgmt.Drop) error {
+	t := newTable(w, "REASON", "COUNT", "MEANING")
+	for i := range ds {
+		t.row(ds[i].Reason, count(ds[i].Count), ds[i].Help)
+	}
+	return t.flush()
+}
+
+// sessionDetail prints one session as lines of name and value; counters are exact here.
+func sessionDetail(w io.Writer, s mgmt.Session) error {
+	t := newTable(w)
+	t.row("Session", s.FullName())
+	t.row("Type", s.Pseudowire)
+	t.row("State", s.State)
+	t.row("Interface", s.Interface)
+	t.row("MTU", s.MTU)
+	t.row("Session ID", fmt.Sprintf("%d, peer's %d", s.SID, s.PSID))
+	t.row("Worker", s.Worker)
+	t.row("Received", fmt.Sprintf("%d packets, %d bytes", s.RxPackets, s.RxBytes))
+	t.row("Sent", fmt.Sprintf("%d packets, %d bytes", s.TxPackets, s.TxBytes))
+	label := "Drops"
+	for _, reason := range slices.Sorted(maps.Keys(s.Drops)) {
+		fmt.Fprintf(t.w, "%s\t%d %s\n", label, s.Drops[reason], cell(reason))
+		label = ""
+	}
+	if len(s.Drops) == 0 {
+		t.row(label, "")
+	}
+	if s.PPP != nil {
+		pppDetail(t, s.PPP)
+	}
+	return t.flush()
+}
+
+func pppDetail(t *table, p *mgmt.PPP) {
+	t.row("LCP", p.LCP)
+	t.row("IPCP", p.IPCP)
+	t.row("IPv6CP", p.IPv6CP)
+	t.row("MRU", fmt.Sprintf("%d, peer's %d", p.LocalMRU, p.PeerMRU))
+	t.row("PPP framing", p.Framing)
+	t.row("Address", pair(p.LocalAddress, p.PeerAddress))
+	t.row("IPv6 address", pair(p.LocalID, p.PeerID))
+	t.row("DNS", strings.Join(p.DNS, ", "))
+	t.row("Last ended", p.Reason)
+}
+
+// pair prints a local and a peer's value, nothing when neither is known.
+func pair(local, peer string) string {
+	if local == "" && peer == "" {
+		return ""
+	}
+	return cell(local) + ", peer's " + cell(peer)
+}
