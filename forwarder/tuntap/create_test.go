@@ -46,6 +46,19 @@ func TestCreateTUN(t *testing.T) {
 	wantErr(t, d.SetCarrier(true), ErrClosed)
 }
 
+// TestCloseWhileHeld: a second descriptor, as a child between fork and exec has it, does not keep the device.
+func TestCloseWhileHeld(t *testing.T) {
+	ns, h := newNetNS(t)
+	d := mustCreate(t, Config{Name: "held0", NetNS: ns})
+	fd, err := unix.FcntlInt(uintptr(d.Queue().FD()), unix.F_DUPFD_CLOEXEC, 0)
+	must(t, err)
+	defer func() { _ = unix.Close(fd) }()
+	must(t, d.Close())
+	if link(t, h, "held0") != nil {
+		t.Error("still there after Close")
+	}
+}
+
 func TestCreateTAPInBridge(t *testing.T) {
 	ns, h := newNetNS(t)
 	must(t, h.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0", TxQLen: -1}}))

@@ -115,9 +115,9 @@ func (d *Device) raiseMTU(n int, up bool) error {
 	return err
 }
 
-// notFound makes the library's error for a missing link ErrGone.
+// notFound makes the two errors for a missing link, the library's and the kernel's, ErrGone.
 func notFound(err error) error {
-	if errors.As(err, new(netlink.LinkNotFoundError)) {
+	if errors.As(err, new(netlink.LinkNotFoundError)) || errors.Is(err, unix.ENODEV) {
 		return ErrGone
 	}
 	return err
@@ -132,17 +132,22 @@ func (d *Device) Close() error {
 		if err := d.queue.Close(); err != nil {
 			return err
 		}
-		// The file was the last that held the device, unless a reader is still inside a system call.
-		link, err := d.ns.handle.LinkByIndex(d.index)
-		if err != nil {
-			if err = notFound(err); errors.Is(err, ErrGone) {
-				return nil
-			}
-			return err
-		}
+		return d.remove()
+	})
+}
+
+// remove deletes the link if closing the file did not: a system call on the file that has not returned, or a child
+// between fork and exec, still holds the device.
+func (d *Device) remove() error {
+	link, err := d.ns.handle.LinkByIndex(d.index)
+	if err == nil {
 		if _, ok := link.(*netlink.Tuntap); !ok || link.Attrs().Name != d.name {
 			return nil // somebody else's by now
 		}
-		return d.ns.handle.LinkDel(link)
-	})
+		err = d.ns.handle.LinkDel(link)
+	}
+	if err = notFound(err); errors.Is(err, ErrGone) {
+		return nil
+	}
+	return err
 }
