@@ -76,7 +76,7 @@ func TestRunCancelled(t *testing.T) {
 func TestRunReportsADeadCulvert(t *testing.T) {
 	builtCulvert(t)
 	err := Run(t.Context(), &bytes.Buffer{}, Options{Exe: "/bin/false"})
-	if err == nil || errors.Is(err, errNotUp) {
+	if died := (*diedError)(nil); !errors.As(err, &died) {
 		t.Errorf("err = %v", err)
 	}
 	if dirs := leftovers(t); len(dirs) > 0 {

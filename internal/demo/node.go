@@ -73,11 +73,28 @@ func (n *node) start(exe string) error {
 func (n *node) died() error {
 	select {
 	case <-n.exited:
-		return fmt.Errorf("culvert %s ended (%v):\n%s", n.name, n.err, n.log.String())
+		return &diedError{node: n.name, err: n.err, log: n.log.String()}
 	default:
 		return nil
 	}
 }
+
+// diedError is a culvert that ended before it was told to; err is nil when it called that a success.
+type diedError struct {
+	node string
+	err  error
+	log  string
+}
+
+func (e *diedError) Error() string {
+	why := "by itself"
+	if e.err != nil {
+		why = e.err.Error()
+	}
+	return fmt.Sprintf("culvert %s ended (%s):\n%s", e.node, why, e.log)
+}
+
+func (e *diedError) Unwrap() error { return e.err }
 
 // stop ends the process and checks that it took its devices with it.
 func (n *node) stop() error {

@@ -22,6 +22,8 @@ const (
 	echoHeader               = 8  // type, code, checksum, identifier, sequence number
 	echoData                 = 56 // bytes, as ping(8)
 	echoWait                 = time.Second
+	echoWarmUp               = 200 * time.Millisecond // the first answer: neighbour discovery takes its time
+	echoWarmUps              = 25
 	echoPause                = 20 * time.Millisecond
 )
 
@@ -44,12 +46,15 @@ func ping(ctx context.Context, n *namespace, to netip.Addr, count int) (echoStat
 	}
 	defer conn.Close()
 	e := newEcho(to)
+	if err := e.warmUp(ctx, conn); err != nil {
+		return stats, fmt.Errorf("ping %s: %w", to, err)
+	}
 	var rtts []time.Duration
 	for seq := range count {
 		if ctx.Err() != nil {
 			return stats, ctx.Err()
 		}
-		rtt, err := e.exchange(conn, uint16(seq))
+		rtt, err := e.exchange(conn, uint16(seq), echoWait)
 		stats.Sent++
 		if err == nil {
 			stats.Received++
@@ -123,10 +128,27 @@ func (e *echo) isReply(b []byte, seq uint16) bool {
 		bytes.Equal(b[echoHeader:], e.data)
 }
 
+// warmUp sends requests until one is answered; they do not count.
+func (e *echo) warmUp(ctx context.Context, conn *net.IPConn) error {
+	var err error
+	for seq := range echoWarmUps {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, err = e.exchange(conn, ^uint16(seq), echoWarmUp); err == nil {
+			return nil
+		}
+		if !errors.Is(err, errNoReply) {
+			time.Sleep(echoWarmUp) // no route yet, say
+		}
+	}
+	return err
+}
+
 // exchange sends one request and waits for its reply.
-func (e *echo) exchange(conn *net.IPConn, seq uint16) (time.Duration, error) {
+func (e *echo) exchange(conn *net.IPConn, seq uint16, wait time.Duration) (time.Duration, error) {
 	start := time.Now()
-	if err := conn.SetDeadline(start.Add(echoWait)); err != nil {
+	if err := conn.SetDeadline(start.Add(wait)); err != nil {
 		return 0, err
 	}
 	if _, err := conn.WriteTo(e.message(seq), e.to); err != nil {

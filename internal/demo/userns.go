@@ -19,6 +19,8 @@ var (
 	ErrNoTUN = errors.New("the demo needs /dev/net/tun")
 	// ErrNoNamespace: neither network namespaces nor a user namespace can be made.
 	ErrNoNamespace = errors.New("the demo needs network namespaces")
+	// ErrReported: the process inside the user namespace has failed and said why on standard error.
+	ErrReported = errors.New("the demo failed inside its user namespace")
 )
 
 // insideEnv marks the process that runs inside the user namespace.
@@ -74,6 +76,3 @@ func runInUserNamespace(ctx context.Context, w io.Writer, args []string) error {
 		return err
 	}
 }
-
-// ErrReported: the process inside the user namespace has failed and said why on standard error.
-var ErrReported = errors.New("the demo failed")
