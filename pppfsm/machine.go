@@ -176,8 +176,8 @@ func (m *machine) runSends(do actions, ev event, from State, in packet, re answe
 		m.spend()
 		m.send(CodeTerminateRequest, m.termID, terminateText(m.reason))
 	}
-	if do&sta != 0 {
-		m.sendTerminateAck(ev, in)
+	if do&sta != 0 { // copies the identifier (RFC 1661 §5.5)
+		m.send(CodeTerminateAck, in.id, nil)
 	}
 	if do&scj != 0 {
 		m.link.count.CodeRejectsOut++
@@ -186,16 +186,6 @@ func (m *machine) runSends(do actions, ev event, from State, in packet, re answe
 	if do&ser != 0 {
 		m.link.lcp.exchange(in)
 	}
-}
-
-// sendTerminateAck copies the request's identifier (RFC 1661 §5.5). An answer
-// nobody waits for, in Closed and Stopped, is told off with one too.
-func (m *machine) sendTerminateAck(ev event, in packet) {
-	var data []byte
-	if ev == evRTR {
-		data = m.link.fit(in.data, headerLen)
-	}
-	m.send(CodeTerminateAck, in.id, data)
 }
 
 // sendRequest sends a Configure-Request and starts the timer. A
