@@ -1,0 +1,61 @@
+package forwarder
+
+import "sync/atomic"
+
+// Traffic is a snapshot of packets and bytes of one direction. Bytes are those of the inner frames.
+type Traffic struct{ Packets, Bytes uint64 }
+
+// traffic is one direction's counters. One loop adds to it; anybody may read.
+type traffic struct{ packets, bytes atomic.Uint64 }
+
+func (t *traffic) add(packets, bytes uint64) {
+	t.packets.Add(packets)
+	t.bytes.Add(bytes)
+}
+
+func (t *traffic) load() Traffic { return Traffic{t.packets.Load(), t.bytes.Load()} }
+
+// drops counts dropped packets by reason.
+type drops [numDropReasons]atomic.Uint64
+
+// Drops is a snapshot of dropped packets by reason.
+type Drops [numDropReasons]uint64
+
+// Total is the sum over all reasons.
+func (d *Drops) Total() uint64 {
+	var n uint64
+	for _, v := range d {
+		n += v
+	}
+	return n
+}
+
+func (d *drops) addTo(s *Drops) {
+	for i := range d {
+		s[i] += d[i].Load()
+	}
+}
+
+// loopStats are the counters of one loop, written by it alone.
+type loopStats struct {
+	traffic
+	batches atomic.Uint64 // reads that brought something
+	control atomic.Uint64 // frames exchanged with the control side
+	drops   drops
+}
+
+// run accumulates packets of one session that follow each other, so that the usual case costs two atomic additions a
+// run instead of two a packet.
+type run struct {
+	s              *Session
+	packets, bytes uint64
+}
+
+// WorkerStats is a snapshot of one worker's two loops.
+type WorkerStats struct {
+	Sessions             int
+	Rx, Tx               Traffic // from and into the pseudowires
+	RxBatches, TxBatches uint64
+	Punted, Injected     uint64
+	Drops                Drops
+}

@@ -1,0 +1,72 @@
+package forwarder
+
+import "fmt"
+
+// DropReason says why a packet was not delivered. Every packet that culvert takes from a socket or a device and does
+// not pass on is counted under exactly one reason.
+type DropReason uint8
+
+// The reasons, inbound first. Their names are part of the API: they label counters.
+const (
+	DropTruncated   DropReason = iota // shorter than its headers, or cut by the receive buffer
+	DropVersion                       // UDP payload that is not L2TPv3
+	DropControl                       // control message: nobody here speaks the control protocol
+	DropSession                       // unknown Session ID (RFC 3931 section 4.5)
+	DropSource                        // outer source address or port is not the tunnel's peer
+	DropCookie                        // wrong cookie (RFC 3931 sections 4.5 and 8.2)
+	DropSequence                      // old or duplicate sequence number (RFC 3931 section 4.6.1)
+	DropMalformed                     // inner frame that its pseudowire cannot carry
+	DropPPPProtocol                   // PPP frame without a valid protocol field (RFC 1661 section 2)
+	DropNotOpen                       // data before the pseudowire, or the NCP of its protocol, is open
+	DropPunt                          // control side's queue full
+	DropDevice                        // device refused the frame (down, or no memory)
+	DropTooBig                        // does not fit the path; its sender was told where that is possible
+	DropSendFull                      // underlay socket stayed full
+	DropSendError                     // underlay refused the packet (no route, unreachable, ...)
+	DropInject                        // control side offered frames faster than they could be sent
+	numDropReasons
+)
+
+var dropNames = [numDropReasons]struct{ name, help string }{
+	DropTruncated:   {"truncated", "packet shorter than its headers, or larger than any receive buffer"},
+	DropVersion:     {"version", "UDP datagram that is not L2TPv3"},
+	DropControl:     {"control", "L2TP control message to a host without control connections"},
+	DropSession:     {"session", "unknown session id"},
+	DropSource:      {"source", "outer source is not the tunnel's peer"},
+	DropCookie:      {"cookie", "wrong cookie"},
+	DropSequence:    {"sequence", "old or duplicate sequence number"},
+	DropMalformed:   {"malformed", "inner frame that the pseudowire cannot carry"},
+	DropPPPProtocol: {"ppp_protocol", "PPP frame without a valid protocol field"},
+	DropNotOpen:     {"not_open", "data before the pseudowire or its network protocol is open"},
+	DropPunt:        {"punt", "control frames faster than the control side takes them"},
+	DropDevice:      {"device", "device refused the frame"},
+	DropTooBig:      {"too_big", "larger than the path allows"},
+	DropSendFull:    {"send_full", "underlay socket stayed full"},
+	DropSendError:   {"send_error", "underlay refused the packet"},
+	DropInject:      {"inject", "control side offered frames faster than they could be sent"},
+}
+
+// String gives the name that counters and the API use.
+func (r DropReason) String() string {
+	if r < numDropReasons {
+		return dropNames[r].name
+	}
+	return fmt.Sprintf("DropReason(%d)", uint8(r))
+}
+
+// Help is one line for people about the reason.
+func (r DropReason) Help() string {
+	if r < numDropReasons {
+		return dropNames[r].help
+	}
+	return ""
+}
+
+// DropReasons lists all reasons in their order.
+func DropReasons() []DropReason {
+	all := make([]DropReason, numDropReasons)
+	for i := range all {
+		all[i] = DropReason(i)
+	}
+	return all
+}

@@ -1,0 +1,78 @@
+package forwarder
+
+import "culvert/forwarder/netio"
+
+// EventKind says what happened.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	// EventFrame brings a PPP frame that is not IP data: LCP, an NCP, authentication, or a protocol nobody knows.
+	EventFrame EventKind = iota + 1
+	// EventPathMTU says that a tunnel's path MTU changed.
+	EventPathMTU
+	// EventDeviceGone says that a session's device was removed by somebody else.
+	EventDeviceGone
+	// EventFailed says that a worker's loop ended by an error, which only a bug can cause.
+	EventFailed
+)
+
+// Event is news for the control side.
+type Event struct {
+	Kind    EventKind
+	Session *Session // EventFrame, EventDeviceGone
+	Tunnel  *Tunnel  // EventPathMTU
+	Frame   []byte   // EventFrame: valid until Release
+	Err     error    // EventFailed
+	pooled  *[]byte
+}
+
+const (
+	// eventQueue bounds what waits for the control side.
+	eventQueue = 4096
+	// maxPunt is the largest PPP frame that is handed to the control side: more than any MRU one can negotiate for
+	// control packets on an ordinary path. Larger ones are dropped as malformed would be.
+	maxPunt = 2048
+)
+
+// Events is where the control side hears from the data plane. It must be read; when it is full, frames are dropped
+// and counted, and other news is lost.
+func (f *Forwarder) Events() <-chan Event { return f.events }
+
+// Release gives an event's frame back.
+func (f *Forwarder) Release(e Event) {
+	if e.pooled != nil {
+		f.frames.Put(e.pooled)
+	}
+}
+
+// event tells the control side without waiting for it.
+func (f *Forwarder) event(e Event) bool {
+	select {
+	case f.events <- e:
+		return true
+	default:
+		return false
+	}
+}
+
+// punt copies a PPP frame for the control side; false when it has no room.
+func (f *Forwarder) punt(s *Session, frame []byte) bool {
+	if len(frame) > maxPunt || len(f.events) == cap(f.events) {
+		return false
+	}
+	p := f.frames.Get().(*[]byte)
+	e := Event{Kind: EventFrame, Session: s, Frame: (*p)[:copy(*p, frame)], pooled: p}
+	if !f.event(e) {
+		f.frames.Put(p)
+		return false
+	}
+	return true
+}
+
+// news takes in what a socket's error queue said.
+func (f *Forwarder) news(l *listener, e netio.NetError) {
+	for _, t := range l.news(e) {
+		f.event(Event{Kind: EventPathMTU, Tunnel: t})
+	}
+}

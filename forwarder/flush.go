@@ -1,0 +1,85 @@
+package forwarder
+
+import (
+	"time"
+
+	"culvert/forwarder/netio"
+)
+
+const (
+	// sendWait is how long a full underlay socket may hold the loop up before packets are dropped: long enough for a
+	// congested interface to drain, short enough that a dead one doesn't stop the worker.
+	sendWait  = 5 * time.Millisecond
+	sendWaits = 10
+)
+
+// flushQueue sends one queue, whatever the kernel says about single messages.
+func (o *outbound) flushQueue(q *txQueue) {
+	waits := 0
+	for {
+		done, err := q.sock.Send(q.batch)
+		at := q.batch.Cursor()
+		for i := at - done; i < at; i++ {
+			o.sent(q.meta[i])
+		}
+		if err == nil {
+			break
+		}
+		m := q.meta[at]
+		switch {
+		case netio.Congested(err):
+			if waits++; waits <= sendWaits {
+				q.sock.WaitWritable(sendWait)
+				continue
+			}
+			o.drop(m.s, DropSendFull)
+		case netio.TooLarge(err):
+			o.refused(q, m)
+		default:
+			o.drop(m.s, DropSendError)
+		}
+		q.batch.Skip()
+	}
+	o.endRun()
+	q.batch.Reset()
+	clear(q.meta)
+	q.meta = q.meta[:0]
+}
+
+// refused handles EMSGSIZE: the kernel knows a smaller path MTU than we do.
+func (o *outbound) refused(q *txQueue, m txMeta) {
+	t := m.s.tunnel
+	before := t.PathMTU()
+	q.sock.ReadErrors(func(e netio.NetError) { o.f.news(t.l, e) })
+	if t.PathMTU() == before && t.ProbePathMTU() {
+		o.f.event(Event{Kind: EventPathMTU, Tunnel: t})
+	}
+	switch {
+	case q == m.s.fragile:
+		o.drop(m.s, DropTooBig) // not even fragmented: over 64 KB
+	case mayFragment(m):
+		m.s.fragile.add(m)
+	default:
+		o.tooBig(m)
+	}
+}
+
+// sent books one message.
+func (o *outbound) sent(m txMeta) {
+	if o.run.s != m.s {
+		o.endRun()
+		o.run.s = m.s
+	}
+	o.run.packets++
+	o.run.bytes += uint64(len(m.inner))
+}
+
+func (o *outbound) endRun() {
+	if o.run.s == nil {
+		return
+	}
+	o.run.s.tx.add(o.run.packets, o.run.bytes)
+	o.total.packets += o.run.packets
+	o.total.bytes += o.run.bytes
+	o.run = run{}
+}

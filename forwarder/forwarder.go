@@ -1,0 +1,248 @@
+package forwarder
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"culvert/encap"
+	"culvert/forwarder/netio"
+)
+
+// Options of a Forwarder.
+type Options struct {
+	// Workers is the number of shards; 0: one per core.
+	Workers int
+	Log     *zap.Logger
+}
+
+// Forwarder is the data plane: workers, local addresses, tunnels and sessions. Its methods may be called by any
+// goroutine but not by a loop.
+type Forwarder struct {
+	log     *zap.Logger
+	workers []*worker
+	events  chan Event
+	began   time.Time
+	frames  sync.Pool // *[]byte of maxPunt
+
+	mu        sync.Mutex
+	listeners map[listenerKey]*listener
+	closed    bool
+}
+
+// New starts the workers; nothing is received before there is a tunnel.
+func New(o Options) (*Forwarder, error) {
+	if o.Workers <= 0 {
+		o.Workers = runtime.NumCPU()
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	f := &Forwarder{
+		log:       o.Log,
+		events:    make(chan Event, eventQueue),
+		began:     time.Now(),
+		listeners: make(map[listenerKey]*listener),
+	}
+	f.frames.New = func() any { b := make([]byte, maxPunt); return &b }
+	for i := range o.Workers {
+		w, err := newWorker(f, i)
+		if err != nil {
+			for _, w := range f.workers {
+				w.stop()
+			}
+			return nil, fmt.Errorf("start worker %d: %w", i, err)
+		}
+		f.workers = append(f.workers, w)
+	}
+	return f, nil
+}
+
+// Close ends the loops and closes the sockets. Sessions and tunnels that are left are simply gone; devices are the
+// caller's.
+func (f *Forwarder) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return
+	}
+	f.closed = true
+	for _, w := range f.workers {
+		w.stop()
+	}
+	for _, l := range f.listeners {
+		_ = l.group.Close()
+	}
+	clear(f.listeners)
+}
+
+// Workers is the number of workers.
+func (f *Forwarder) Workers() int { return len(f.workers) }
+
+// Stats gives a snapshot of each worker's counters.
+func (f *Forwarder) Stats() []WorkerStats {
+	all := make([]WorkerStats, len(f.workers))
+	for i, w := range f.workers {
+		all[i] = w.stats()
+	}
+	return all
+}
+
+// clock is the time since the start, monotonic.
+func (f *Forwarder) clock() time.Duration { return time.Since(f.began) }
+
+// died reports a loop that could not go on: its epoll instance failed, which only a bug of ours can cause.
+func (f *Forwarder) died(err error) {
+	if err != nil {
+		f.log.Error("worker loop failed", zap.Error(err))
+		f.event(Event{Kind: EventFailed, Err: err})
+	}
+}
+
+// listen finds or opens the socket set of a local address.
+func (f *Forwarder) listen(cfg TunnelConfig) (*listener, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, ErrClosed
+	}
+	key := listenerKey{cfg.Transport, cfg.Local}
+	if cfg.Transport == encap.TransportIP {
+		key.local = netip.AddrPortFrom(cfg.Local.Addr(), 0)
+	}
+	if l := f.listeners[key]; l != nil {
+		l.refs++
+		return l, nil
+	}
+	group, err := netio.OpenGroup(netio.GroupConfig{
+		Transport:           cfg.Transport,
+		Local:               key.local,
+		Workers:             len(f.workers),
+		Variant:             cfg.variant(),
+		AcceptZeroChecksum6: cfg.NoChecksum,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := &listener{key: key, group: group, refs: 1, tunnels: make(map[*Tunnel]struct{})}
+	for range f.workers {
+		l.tables = append(l.tables, make(map[encap.SessionID]*Session))
+	}
+	if err := f.watch(l); err != nil {
+		f.unwatch(l)
+		_ = group.Close()
+		return nil, err
+	}
+	f.listeners[key] = l
+	return l, nil
+}
+
+// watch lets every worker read its socket, and the first one the control socket.
+func (f *Forwarder) watch(l *listener) error {
+	for i, w := range f.workers {
+		err := ErrClosed
+		w.in.call(func() {
+			err = w.in.watch(l, l.group.Data(i), false)
+			if err == nil && i == 0 {
+				err = w.in.watch(l, l.group.Control(), true)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *Forwarder) unwatch(l *listener) {
+	for _, w := range f.workers {
+		w.in.call(func() { w.in.unwatch(l) })
+	}
+}
+
+// release gives back one use of a listener.
+func (f *Forwarder) release(l *listener) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if l.refs--; l.refs > 0 || f.closed {
+		return
+	}
+	delete(f.listeners, l.key)
+	f.unwatch(l)
+	_ = l.group.Close()
+}
+
+// worker is one shard.
+type worker struct {
+	id  int
+	in  *inbound
+	out *outbound
+}
+
+func newWorker(f *Forwarder, id int) (*worker, error) {
+	in, err := newInbound(f, id)
+	if err != nil {
+		return nil, err
+	}
+	out, err := newOutbound(f, id)
+	if err != nil {
+		_ = in.poller.Close()
+		return nil, err
+	}
+	in.start()
+	out.start()
+	return &worker{id: id, in: in, out: out}, nil
+}
+
+func (w *worker) stop() {
+	w.in.stop()
+	w.out.stop()
+}
+
+// add makes both loops know s, the outbound one first: what arrives may be answered at once.
+func (w *worker) add(s *Session) error {
+	g := s.tunnel.l.group
+	own, err := g.Sender(w.id, s.tunnel.cfg.variant())
+	if err != nil {
+		return err
+	}
+	loose := s.tunnel.cfg.variant()
+	loose.DF = netio.DFClear
+	fragile, err := g.Sender(w.id, loose)
+	if err != nil {
+		return err
+	}
+	err = ErrClosed
+	w.out.call(func() { err = w.out.add(s, own, fragile) })
+	if err != nil {
+		return err
+	}
+	err = ErrClosed
+	w.in.call(func() { err = w.in.add(s) })
+	if err != nil {
+		w.out.call(func() { w.out.remove(s) })
+	}
+	return err
+}
+
+func (w *worker) remove(s *Session) {
+	w.in.call(func() { w.in.remove(s) })
+	w.out.call(func() { w.out.remove(s) })
+}
+
+func (w *worker) stats() WorkerStats {
+	in, out := &w.in.stats, &w.out.stats
+	s := WorkerStats{
+		Rx: in.load(), Tx: out.load(),
+		RxBatches: in.batches.Load(), TxBatches: out.batches.Load(),
+		Punted: in.control.Load(), Injected: out.control.Load(),
+	}
+	in.drops.addTo(&s.Drops)
+	out.drops.addTo(&s.Drops)
+	w.in.call(func() { s.Sessions = w.in.count })
+	return s
+}

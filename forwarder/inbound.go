@@ -1,0 +1,388 @@
+package forwarder
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"culvert/encap"
+	"culvert/forwarder/netio"
+)
+
+const (
+	// batchPackets is how many packets one recvmmsg or sendmmsg carries. 64 small packets a round measured best: more
+	// only adds latency.
+	batchPackets = 64
+	// readRounds bounds the batches taken from one socket before others get their turn.
+	readRounds = 4
+	// maxDatagram is the largest outer payload: a whole reassembled IP packet.
+	maxDatagram = 65535
+	// minUDPData is the shortest data packet over UDP: flags, version and Session ID (RFC 3931 section 4.1.2.1).
+	minUDPData = 8
+	// rxHeadroom lies before every received datagram, so that a device's header fits before a payload whose own
+	// headers are shorter than it.
+	rxHeadroom = 16
+)
+
+// inbound is the direction from the underlay to the devices.
+type inbound struct {
+	loop
+	f       *Forwarder
+	id      int
+	batch   *netio.RxBatch
+	sockets []rxSocket // [token]
+	waiting []*Session // sessions with packets in their reorder queues
+	now     time.Duration
+	count   int // sessions
+	run     run
+	total   run // of the present batch, s unused
+	stats   loopStats
+}
+
+// rxSocket is one socket that this loop reads.
+type rxSocket struct {
+	l       *listener
+	s       *netio.Socket
+	control bool
+}
+
+func newInbound(f *Forwarder, id int) (*inbound, error) {
+	in := &inbound{f: f, id: id, batch: netio.NewRxBatch(batchPackets, rxHeadroom, maxDatagram)}
+	return in, in.init()
+}
+
+func (in *inbound) start() { go func() { in.f.died(in.spin(in.timeout, in.handle, in.expire)) }() }
+
+// watch makes the loop read s.
+func (in *inbound) watch(l *listener, s *netio.Socket, control bool) error {
+	token := -1
+	for i := range in.sockets {
+		if in.sockets[i].s == nil {
+			token = i
+			break
+		}
+	}
+	if token < 0 {
+		token = len(in.sockets)
+		in.sockets = append(in.sockets, rxSocket{})
+	}
+	if err := in.poller.Add(s.FD(), uint64(token)); err != nil {
+		return err
+	}
+	in.sockets[token] = rxSocket{l: l, s: s, control: control}
+	return nil
+}
+
+// unwatch forgets all sockets of l.
+func (in *inbound) unwatch(l *listener) {
+	for i := range in.sockets {
+		if in.sockets[i].l == l {
+			_ = in.poller.Remove(in.sockets[i].s.FD())
+			in.sockets[i] = rxSocket{}
+		}
+	}
+}
+
+func (in *inbound) add(s *Session) error {
+	table := s.tunnel.l.tables[in.id]
+	if _, ok := table[s.cfg.LocalID]; ok {
+		return ErrDuplicateSession
+	}
+	table[s.cfg.LocalID] = s
+	in.count++
+	return nil
+}
+
+func (in *inbound) remove(s *Session) {
+	table := s.tunnel.l.tables[in.id]
+	if table[s.cfg.LocalID] != s {
+		return
+	}
+	delete(table, s.cfg.LocalID)
+	in.count--
+	for i, w := range in.waiting {
+		if w == s {
+			in.waiting = append(in.waiting[:i], in.waiting[i+1:]...)
+			break
+		}
+	}
+}
+
+// timeout is how long the loop may sleep: until a held packet must go.
+func (in *inbound) timeout() time.Duration {
+	if len(in.waiting) == 0 {
+		return -1
+	}
+	next := time.Duration(1<<63 - 1)
+	for _, s := range in.waiting {
+		if d, ok := s.reorder.deadline(); ok {
+			next = min(next, d)
+		}
+	}
+	return max(next-in.f.clock(), 0)
+}
+
+func (in *inbound) handle(e netio.Event) {
+	r := in.sockets[e.Token]
+	if e.Error {
+		r.s.ReadErrors(func(n netio.NetError) { in.f.news(r.l, n) })
+	}
+	if !e.Readable {
+		return
+	}
+	in.now = in.f.clock() // once a wake-up, not a packet: reorder deadlines need no more
+	for range readRounds {
+		n, err := r.s.ReadBatch(in.batch)
+		if n > 0 {
+			in.received(r, n)
+		}
+		if err != nil || n < batchPackets {
+			// Anything but "would block" is an ICMP error that recvmmsg passed on, and is in the error queue too.
+			if err != nil && !errors.Is(err, netio.ErrWouldBlock) {
+				r.s.ReadErrors(func(n netio.NetError) { in.f.news(r.l, n) })
+			}
+			return
+		}
+	}
+}
+
+// received handles one batch.
+func (in *inbound) received(r rxSocket, n int) {
+	for i := range n {
+		switch {
+		case in.batch.Truncated(i):
+			in.drop(nil, DropTruncated)
+		case r.control:
+			in.drop(nil, controlDrop(r.l.key.transport, in.batch.Packet(i)))
+		default:
+			b := in.batch.Packet(i)
+			in.packet(r.l, b, in.batch.Buffer(i)[:in.batch.Offset(i)+len(b)], in.batch.Source(i))
+		}
+	}
+	in.endRun()
+	in.stats.batches.Add(1)
+	in.stats.add(in.total.packets, in.total.bytes)
+	in.total = run{}
+}
+
+// controlDrop tells why a packet on the control socket goes nowhere.
+func controlDrop(t encap.Transport, b []byte) DropReason {
+	if t != encap.TransportUDP || encap.ControlUDP(b) {
+		return DropControl
+	}
+	if len(b) < minUDPData {
+		return DropTruncated
+	}
+	return DropVersion
+}
+
+// packet takes one datagram apart, up to the frame of its pseudowire. b is the end of buf, and the bytes of buf before
+// it are free.
+func (in *inbound) packet(l *listener, b, buf []byte, from netip.AddrPort) {
+	var sid encap.SessionID
+	var body []byte
+	if l.key.transport == encap.TransportUDP {
+		d := encap.UDPData(b)
+		if !d.Valid() {
+			in.drop(nil, controlDrop(l.key.transport, b))
+			return
+		}
+		sid, body = d.SessionID(), d.Body()
+	} else {
+		d := encap.IPData(b)
+		if !d.Valid() {
+			in.drop(nil, DropTruncated)
+			return
+		}
+		sid, body = d.SessionID(), d.Body()
+	}
+	s := l.tables[in.id][sid]
+	switch {
+	case s == nil:
+		in.drop(nil, DropSession)
+		return
+	case from != s.tunnel.peer:
+		in.drop(s, DropSource)
+		return
+	}
+	sub, frame, err := s.expect.Split(body)
+	if err != nil {
+		in.drop(s, splitDrop(err))
+		return
+	}
+	front := len(buf) - len(frame)
+	if sub.Valid() && sub.S() {
+		in.sequenced(s, sub.Seq(), buf, front)
+		return
+	}
+	in.deliver(s, buf, front)
+}
+
+// splitDrop is the reason for a packet whose cookie and sublayer are not what its session expects.
+func splitDrop(err error) DropReason {
+	if errors.Is(err, encap.ErrCookieMismatch) {
+		return DropCookie
+	}
+	return DropTruncated
+}
+
+// sequenced delivers a numbered packet when its turn has come.
+func (in *inbound) sequenced(s *Session, seq encap.Seq, buf []byte, front int) {
+	switch s.seq.check(seq) {
+	case seqOld:
+		in.drop(s, DropSequence)
+	case seqNext:
+		s.seq.accept(seq)
+		in.deliver(s, buf, front)
+		if s.reorder != nil {
+			in.release(s)
+		}
+	case seqAhead:
+		if s.reorder == nil {
+			s.seq.accept(seq)
+			in.deliver(s, buf, front)
+			return
+		}
+		if !s.reorder.insert(s.seq.expected, seq, buf[front:], rxHeadroom, in.now) {
+			in.drop(s, DropSequence)
+			return
+		}
+		if !s.waiting {
+			s.waiting = true
+			in.waiting = append(in.waiting, s)
+		}
+		in.release(s)
+	}
+}
+
+// release delivers what the session's reorder queue need not hold any longer.
+func (in *inbound) release(s *Session) {
+	for s.reorder.ready(s.seq.expected, in.now) {
+		h := s.reorder.pop()
+		if h.seq.Behind(s.seq.expected) { // the sender began again meanwhile
+			in.drop(s, DropSequence)
+		} else {
+			s.seq.accept(h.seq)
+			in.deliver(s, h.buf, rxHeadroom)
+		}
+		s.reorder.recycle(h.buf)
+	}
+}
+
+// expire releases, after each round of events, the held packets whose time is up.
+func (in *inbound) expire() {
+	if len(in.waiting) == 0 {
+		return
+	}
+	in.now = in.f.clock()
+	keep := in.waiting[:0]
+	for _, s := range in.waiting {
+		in.release(s)
+		if _, s.waiting = s.reorder.deadline(); s.waiting {
+			keep = append(keep, s)
+		}
+	}
+	clear(in.waiting[len(keep):])
+	in.waiting = keep
+	in.endRun()
+	in.stats.add(in.total.packets, in.total.bytes)
+	in.total = run{}
+}
+
+// deliver hands the frame at buf[front:] to the session's device, or punts it.
+func (in *inbound) deliver(s *Session, buf []byte, front int) {
+	link := s.link.Load()
+	frame := buf[front:]
+	if !s.ppp {
+		switch {
+		case len(frame) < encap.EthernetLen:
+			in.drop(s, DropMalformed)
+			return
+		case link&linkEthernet == 0:
+			in.drop(s, DropNotOpen)
+			return
+		}
+		if s.cfg.ClampMSS {
+			encap.ClampMSSEthernet(frame, int(s.mtu.Load()))
+		}
+		in.write(s, buf, front)
+		return
+	}
+	proto, info, _, err := encap.ParsePPP(frame)
+	if err != nil {
+		in.drop(s, DropPPPProtocol)
+		return
+	}
+	var need uint32
+	switch proto {
+	case encap.ProtoIPv4:
+		need = linkIPv4
+	case encap.ProtoIPv6:
+		need = linkIPv6
+	default:
+		in.punt(s, frame)
+		return
+	}
+	switch {
+	case link&need == 0:
+		in.drop(s, DropNotOpen)
+		return
+	case len(info) == 0 || info[0]>>4 != ipVersion(proto):
+		in.drop(s, DropMalformed) // a TUN takes the protocol from the packet: it must not lie about it
+		return
+	}
+	if s.cfg.ClampMSS {
+		encap.ClampMSS(info, int(s.mtu.Load()))
+	}
+	in.write(s, buf, len(buf)-len(info))
+}
+
+func ipVersion(p encap.PPPProtocol) byte {
+	if p == encap.ProtoIPv4 {
+		return 4
+	}
+	return 6
+}
+
+// write gives buf[front:] to the device, with an empty virtio header written over the bytes before it.
+func (in *inbound) write(s *Session, buf []byte, front int) {
+	b := buf[front-deviceHeader:]
+	clear(b[:deviceHeader])
+	if err := s.dev.Write(b); err != nil {
+		in.drop(s, DropDevice)
+		return
+	}
+	if in.run.s != s {
+		in.endRun()
+		in.run.s = s
+	}
+	in.run.packets++
+	in.run.bytes += uint64(len(b) - deviceHeader)
+}
+
+// endRun books the packets of one session that came in a row.
+func (in *inbound) endRun() {
+	if in.run.s == nil {
+		return
+	}
+	in.run.s.rx.add(in.run.packets, in.run.bytes)
+	in.total.packets += in.run.packets
+	in.total.bytes += in.run.bytes
+	in.run = run{}
+}
+
+func (in *inbound) drop(s *Session, r DropReason) {
+	in.stats.drops[r].Add(1)
+	if s != nil {
+		s.drops[r].Add(1)
+	}
+}
+
+// punt copies a PPP frame for the control side.
+func (in *inbound) punt(s *Session, frame []byte) {
+	if !in.f.punt(s, frame) {
+		in.drop(s, DropPunt)
+		return
+	}
+	in.stats.control.Add(1)
+}

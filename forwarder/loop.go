@@ -1,0 +1,111 @@
+package forwarder
+
+import (
+	"runtime"
+	"sync"
+	"time"
+
+	"culvert/forwarder/netio"
+)
+
+// loop is what both directions of a worker have in common: a thread, an epoll instance, and commands that others ask
+// it to run between two batches.
+type loop struct {
+	poller *netio.Poller
+	events []netio.Event
+	done   chan struct{}
+
+	mu       sync.Mutex
+	commands []func()
+	closed   bool
+
+	quit bool // the loop's own
+}
+
+// eventsPerWait bounds what one epoll_wait returns.
+const eventsPerWait = 128
+
+func (l *loop) init() (err error) {
+	l.events, l.done = make([]netio.Event, eventsPerWait), make(chan struct{})
+	l.poller, err = netio.NewPoller()
+	return err
+}
+
+// post asks for fn to run on the loop; false when the loop has ended.
+func (l *loop) post(fn func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.commands = append(l.commands, fn)
+	l.poller.Wake()
+	return true
+}
+
+// call is post that waits until fn has run; false when the loop has ended and fn did not run.
+func (l *loop) call(fn func()) bool {
+	ran := make(chan struct{})
+	if !l.post(func() { fn(); close(ran) }) {
+		return false
+	}
+	<-ran
+	return true
+}
+
+// runCommands runs what was posted. Commands may post.
+func (l *loop) runCommands() {
+	l.mu.Lock()
+	todo := l.commands
+	l.commands = nil
+	l.mu.Unlock()
+	for _, fn := range todo {
+		fn()
+	}
+}
+
+// spin handles events until the loop is told to quit. Commands run behind the other events of their round, so that an
+// event never meets a token which a command has just given up.
+func (l *loop) spin(timeout func() time.Duration, handle func(netio.Event), after func()) error {
+	runtime.LockOSThread() // never unlocked: the thread ends with the loop
+	defer close(l.done)
+	for !l.quit {
+		n, err := l.poller.Wait(l.events, timeout())
+		if err != nil {
+			l.refuse()
+			l.runCommands()
+			return err
+		}
+		woken := false
+		for _, e := range l.events[:n] {
+			if e.Wake {
+				woken = true
+				continue
+			}
+			handle(e)
+		}
+		if woken {
+			l.runCommands()
+		}
+		after()
+	}
+	return nil
+}
+
+// stop ends the loop, waits for it, and frees its epoll instance. Commands posted before it still run.
+func (l *loop) stop() {
+	l.post(func() { l.quit = true })
+	l.refuse()
+	<-l.done
+	l.runCommands() // what came between the last round and closed
+	_ = l.poller.Close()
+}
+
+// refuse makes post fail from now on.
+func (l *loop) refuse() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+}
+
+func forever() time.Duration { return -1 }

@@ -1,0 +1,333 @@
+package forwarder
+
+import (
+	"errors"
+	"sync"
+
+	"culvert/encap"
+	"culvert/forwarder/netio"
+	"culvert/forwarder/tuntap"
+)
+
+const (
+	// maxFrame is the largest frame that a device may hand out: TUN and TAP MTUs end at 65,535 less their header.
+	maxFrame = 65535
+	// txHeadroom lies before every frame read: room for the data header and PPP's, a device's header fits in as well.
+	txHeadroom = encap.MaxDataHeaderLen + 4
+	// injectQueue bounds the control frames that wait for one worker.
+	injectQueue = 1024
+)
+
+// outbound is the direction from the devices to the underlay.
+type outbound struct {
+	loop
+	f       *Forwarder
+	id      int
+	devices []*Session // [token]
+	free    []int      // tokens to use again
+	queues  []*txQueue
+	slots   [][]byte // buffers for frames on their way; all are free again after flush
+	used    int
+	scratch []byte // for answers to senders
+	limiter bucket // of those answers
+	run     run
+	total   run
+	stats   loopStats
+
+	injectMu sync.Mutex
+	injected []injection
+}
+
+// injection is a PPP frame of the control side.
+type injection struct {
+	s     *Session
+	frame []byte
+}
+
+// txQueue collects what leaves through one socket.
+type txQueue struct {
+	sock  *netio.Socket
+	refs  int // sessions
+	batch *netio.TxBatch
+	meta  []txMeta // [message]
+}
+
+// txMeta is what is still needed to know of a message when the kernel refuses it.
+type txMeta struct {
+	s     *Session
+	inner []byte // Ethernet frame or IP packet; the whole frame for PPP control
+	wire  []byte
+	ip    bool // PPP only: inner is an IP packet
+	tos   int
+}
+
+func newOutbound(f *Forwarder, id int) (*outbound, error) {
+	o := &outbound{f: f, id: id, slots: make([][]byte, batchPackets), limiter: newBucket()}
+	arena := make([]byte, batchPackets*(txHeadroom+maxFrame))
+	for i := range o.slots {
+		n := txHeadroom + maxFrame
+		o.slots[i] = arena[i*n : (i+1)*n : (i+1)*n]
+	}
+	return o, o.init()
+}
+
+func (o *outbound) start() { go func() { o.f.died(o.spin(forever, o.handle, o.round)) }() }
+
+func (o *outbound) add(s *Session, own, fragile *netio.Socket) error {
+	s.queue, s.fragile = o.queue(own), o.queue(fragile)
+	if n := len(o.free); n > 0 {
+		s.token, o.free = o.free[n-1], o.free[:n-1]
+	} else {
+		s.token = len(o.devices)
+		o.devices = append(o.devices, nil)
+	}
+	o.devices[s.token] = s
+	if err := o.poller.Add(s.dev.FD(), uint64(s.token)); err != nil {
+		o.forget(s)
+		return err
+	}
+	return nil
+}
+
+func (o *outbound) remove(s *Session) {
+	if s.token >= len(o.devices) || o.devices[s.token] != s {
+		return
+	}
+	o.flush() // what was read from the device before leaves
+	_ = o.poller.Remove(s.dev.FD())
+	o.forget(s)
+}
+
+func (o *outbound) forget(s *Session) {
+	o.devices[s.token] = nil
+	o.free = append(o.free, s.token)
+	o.unqueue(s.queue)
+	o.unqueue(s.fragile)
+}
+
+// queue finds or makes the queue of a socket.
+func (o *outbound) queue(s *netio.Socket) *txQueue {
+	for _, q := range o.queues {
+		if q.sock == s {
+			q.refs++
+			return q
+		}
+	}
+	q := &txQueue{sock: s, refs: 1, batch: netio.NewTxBatch(batchPackets), meta: make([]txMeta, 0, batchPackets)}
+	o.queues = append(o.queues, q)
+	return q
+}
+
+func (o *outbound) unqueue(q *txQueue) {
+	if q.refs--; q.refs > 0 {
+		return
+	}
+	for i := range o.queues {
+		if o.queues[i] == q {
+			o.queues = append(o.queues[:i], o.queues[i+1:]...)
+			return
+		}
+	}
+}
+
+// handle reads a device until it is empty or has had its share: one batch.
+func (o *outbound) handle(e netio.Event) {
+	s := o.devices[e.Token]
+	for range batchPackets {
+		slot := o.slot()
+		n, err := s.dev.Read(slot[txHeadroom-deviceHeader:])
+		if err != nil {
+			o.used--
+			if !errors.Is(err, netio.ErrWouldBlock) && !errors.Is(err, tuntap.ErrWouldBlock) {
+				o.gone(s)
+			}
+			break
+		}
+		if n > deviceHeader {
+			o.frame(s, slot[:txHeadroom+n-deviceHeader])
+		} else {
+			o.used--
+		}
+	}
+	o.stats.batches.Add(1)
+}
+
+// gone stops reading a device that fails: it was removed under us.
+func (o *outbound) gone(s *Session) {
+	_ = o.poller.Remove(s.dev.FD())
+	o.drop(s, DropDevice)
+	o.f.event(Event{Kind: EventDeviceGone, Session: s})
+}
+
+// slot gives the next free buffer.
+func (o *outbound) slot() []byte {
+	if o.used == len(o.slots) {
+		o.flush()
+	}
+	o.used++
+	return o.slots[o.used-1]
+}
+
+// frame sends what a device handed out: buf[txHeadroom:], with the bytes before it free.
+func (o *outbound) frame(s *Session, buf []byte) {
+	inner := buf[txHeadroom:]
+	link := s.link.Load()
+	if !s.ppp {
+		switch {
+		case link&linkEthernet == 0:
+			o.drop(s, DropNotOpen)
+			return
+		case len(inner) < encap.EthernetLen:
+			o.drop(s, DropMalformed)
+			return
+		}
+		if s.cfg.ClampMSS {
+			encap.ClampMSSEthernet(inner, int(s.mtu.Load()))
+		}
+		o.send(txMeta{s: s, inner: inner, ip: false, tos: o.tos(s, inner)}, buf, txHeadroom)
+		return
+	}
+	proto, need := encap.ProtoIPv4, uint32(linkIPv4)
+	switch inner[0] >> 4 {
+	case 4:
+	case 6:
+		proto, need = encap.ProtoIPv6, linkIPv6
+	default:
+		o.drop(s, DropMalformed)
+		return
+	}
+	if link&need == 0 {
+		o.drop(s, DropNotOpen)
+		return
+	}
+	if s.cfg.ClampMSS {
+		encap.ClampMSS(inner, int(s.mtu.Load()))
+	}
+	fr := framing(link)
+	front := txHeadroom - encap.PPPHeaderLen(proto, fr)
+	encap.AppendPPPHeader(buf[front:front], proto, fr)
+	o.send(txMeta{s: s, inner: inner, ip: true, tos: o.tos(s, inner)}, buf, front)
+}
+
+// tos is the outer TOS byte for a frame, -1 for the tunnel's own.
+func (o *outbound) tos(s *Session, inner []byte) int {
+	if !s.tunnel.cfg.CopyTOS {
+		return -1
+	}
+	if !s.ppp {
+		_, payload, ok := encap.Ethernet(inner).Network()
+		if !ok {
+			return -1
+		}
+		inner = payload
+	}
+	return innerTOS(inner)
+}
+
+// innerTOS is the TOS or Traffic Class byte of an IP packet, -1 when it is none.
+func innerTOS(ip []byte) int {
+	if len(ip) < 2 {
+		return -1
+	}
+	switch ip[0] >> 4 {
+	case 4:
+		return int(ip[1])
+	case 6:
+		return int(ip[0]&0xf)<<4 | int(ip[1]>>4)
+	default:
+		return -1
+	}
+}
+
+// send puts the data header before buf[front:] and queues the packet.
+func (o *outbound) send(m txMeta, buf []byte, front int) {
+	s := m.s
+	at := front - len(s.header)
+	copy(buf[at:front], s.header)
+	if s.cfg.Sequence {
+		encap.PutSeq(buf[front-encap.SublayerDefault.Len():front], true, s.txSeq)
+		s.txSeq = s.txSeq.Next()
+	}
+	m.wire = buf[at:]
+	q := s.queue
+	if s.tunnel.cfg.DF && s.tunnel.outer+len(m.wire) > s.tunnel.limit() {
+		if !mayFragment(m) {
+			o.tooBig(m)
+			return
+		}
+		q = s.fragile
+	}
+	q.add(m)
+}
+
+func (q *txQueue) add(m txMeta) {
+	q.batch.Add(m.wire, m.s.tunnel.dest, m.tos, 0)
+	q.meta = append(q.meta, m)
+}
+
+// round ends each round of events: what the control side offers is taken along, and everything leaves.
+func (o *outbound) round() {
+	o.takeInjected()
+	o.flush()
+	o.stats.add(o.total.packets, o.total.bytes)
+	o.total = run{}
+}
+
+// flush sends all queues; afterwards all slots are free.
+func (o *outbound) flush() {
+	// A queue may move messages to a socket that fragments: those queues come again.
+	for again := true; again; {
+		again = false
+		for _, q := range o.queues {
+			if q.batch.Len() > 0 {
+				o.flushQueue(q)
+				again = true
+			}
+		}
+	}
+	o.used = 0
+}
+
+func (o *outbound) drop(s *Session, r DropReason) {
+	o.stats.drops[r].Add(1)
+	s.drops[r].Add(1)
+}
+
+// inject queues a copy of a PPP frame of the control side.
+func (o *outbound) inject(s *Session, frame []byte) bool {
+	o.injectMu.Lock()
+	full := len(o.injected) >= injectQueue
+	if !full {
+		o.injected = append(o.injected, injection{s, append([]byte(nil), frame...)})
+	}
+	o.injectMu.Unlock()
+	if full {
+		o.drop(s, DropInject)
+		return false
+	}
+	o.poller.Wake()
+	return true
+}
+
+// takeInjected sends what waits. It looks at the queue only when the loop is awake anyway, once a round.
+func (o *outbound) takeInjected() {
+	o.injectMu.Lock()
+	todo := o.injected
+	o.injected = nil
+	o.injectMu.Unlock()
+	for _, j := range todo {
+		if o.devices[j.s.token] != j.s {
+			continue // removed meanwhile
+		}
+		slot := o.slot()
+		if len(j.frame) > maxFrame {
+			o.used--
+			o.drop(j.s, DropMalformed)
+			continue
+		}
+		n := copy(slot[txHeadroom:], j.frame)
+		buf := slot[:txHeadroom+n]
+		o.send(txMeta{s: j.s, inner: buf[txHeadroom:], tos: -1}, buf, txHeadroom)
+		o.stats.control.Add(1)
+	}
+}

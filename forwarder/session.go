@@ -1,0 +1,186 @@
+package forwarder
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"culvert/encap"
+	"culvert/forwarder/tuntap"
+)
+
+// Device is one queue of a TUN or TAP device: *tuntap.Queue, or a stand-in of a test. Every frame has
+// tuntap.HeaderLen bytes of virtio header in front, both ways. Read is called by the session's outbound loop only,
+// Write by both loops.
+type Device interface {
+	FD() int
+	Read(b []byte) (int, error)
+	Write(b []byte) error
+}
+
+// Pseudowire is what a session's frames are.
+type Pseudowire uint8
+
+// The pseudowire types that the data plane knows.
+const (
+	Ethernet Pseudowire = iota // RFC 4719: whole MAC frames without FCS
+	PPP                        // PPP frames without flags, stuffing and FCS
+)
+
+// String gives the name used in configuration and API.
+func (p Pseudowire) String() string {
+	if p == PPP {
+		return "ppp"
+	}
+	return "eth"
+}
+
+// SessionConfig describes a session. It does not change during the session's life.
+type SessionConfig struct {
+	Name       string
+	Pseudowire Pseudowire
+	// LocalID arrives in packets from the peer, PeerID is sent to it.
+	LocalID, PeerID encap.SessionID
+	// SendCookie goes into packets to the peer, ExpectCookie must be in packets from it.
+	SendCookie, ExpectCookie encap.Cookie
+	// SendSublayer and ExpectSublayer are independent of each other (RFC 3931 section 5.4.4).
+	SendSublayer, ExpectSublayer encap.Sublayer
+	// Sequence numbers what is sent; it needs SendSublayer. Numbers that arrive are checked whenever S is set.
+	Sequence bool
+	// ReorderTimeout is how long a packet ahead of its turn may wait; 0 delivers it at once.
+	ReorderTimeout time.Duration
+	// ClampMSS lowers the MSS option of TCP SYNs both ways to what the device's MTU allows.
+	ClampMSS bool
+	Device   Device
+}
+
+// LinkState says what may pass a session. The zero value lets nothing pass.
+type LinkState struct {
+	Ethernet   bool             // Ethernet pseudowire usable
+	IPv4, IPv6 bool             // IPCP, IPV6CP opened
+	Framing    encap.PPPFraming // how data frames are sent
+}
+
+const (
+	linkEthernet = 1 << iota
+	linkIPv4
+	linkIPv6
+	linkNoAddressControl
+	linkCompressProtocol
+)
+
+func (l LinkState) bits() (b uint32) {
+	for _, f := range []struct {
+		on  bool
+		bit uint32
+	}{
+		{l.Ethernet, linkEthernet},
+		{l.IPv4, linkIPv4},
+		{l.IPv6, linkIPv6},
+		{l.Framing.NoAddressControl, linkNoAddressControl},
+		{l.Framing.CompressProtocol, linkCompressProtocol},
+	} {
+		if f.on {
+			b |= f.bit
+		}
+	}
+	return b
+}
+
+// Session is one pseudowire with its device.
+type Session struct {
+	cfg    SessionConfig
+	tunnel *Tunnel
+	worker *worker
+	dev    Device
+	ppp    bool
+
+	mtu  atomic.Int32  // of the device: limit for MSS clamping
+	link atomic.Uint32 // LinkState.bits
+
+	// The inbound loop's.
+	expect  encap.DataHeader // of packets from the peer
+	seq     rxSequence
+	reorder *reorderQueue
+	waiting bool // in inbound.waiting
+
+	// The outbound loop's.
+	header  []byte // data header as sent, sublayer zero
+	txSeq   encap.Seq
+	queue   *txQueue // the tunnel's own socket
+	fragile *txQueue // socket that lets the kernel fragment; the same as queue without DF
+	token   int
+
+	rx, tx traffic
+	drops  drops
+}
+
+// Errors of AddSession.
+var (
+	ErrDuplicateSession = errors.New("session id is in use on this local address")
+	ErrSessionID        = errors.New("session id 0 is not a session")
+	ErrClosed           = errors.New("forwarder is closed")
+)
+
+// AddSession starts a session on t: from now on its packets are accepted and its device is read. Nothing passes
+// before SetLink says so. The device stays the caller's.
+func (f *Forwarder) AddSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
+	if cfg.LocalID == 0 || cfg.PeerID == 0 {
+		return nil, fmt.Errorf("session %s: %w", cfg.Name, ErrSessionID)
+	}
+	s := &Session{
+		cfg:    cfg,
+		tunnel: t,
+		worker: f.workers[uint32(cfg.LocalID)%uint32(len(f.workers))],
+		dev:    cfg.Device,
+		ppp:    cfg.Pseudowire == PPP,
+		expect: t.expect(cfg),
+		header: t.header(cfg).AppendTo(nil),
+	}
+	if cfg.ReorderTimeout > 0 {
+		s.reorder = newReorderQueue(cfg.ReorderTimeout)
+	}
+	if err := s.worker.add(s); err != nil {
+		return nil, fmt.Errorf("session %s: %w", cfg.Name, err)
+	}
+	return s, nil
+}
+
+// RemoveSession ends a session. When it returns neither loop touches the session or its device again.
+func (f *Forwarder) RemoveSession(s *Session) { s.worker.remove(s) }
+
+// Name is the configured name.
+func (s *Session) Name() string { return s.cfg.Name }
+
+// Tunnel is the tunnel that the session belongs to.
+func (s *Session) Tunnel() *Tunnel { return s.tunnel }
+
+// Worker is the number of the worker that owns the session.
+func (s *Session) Worker() int { return s.worker.id }
+
+// SetLink says what may pass from now on. Any goroutine may call it.
+func (s *Session) SetLink(l LinkState) { s.link.Store(l.bits()) }
+
+// SetMTU tells the device's MTU, in bytes, which MSS clamping goes by. Any goroutine may call it.
+func (s *Session) SetMTU(mtu int) { s.mtu.Store(int32(mtu)) }
+
+// Inject sends a whole PPP frame into the pseudowire, whatever the link state. The frame is copied. Any goroutine
+// may call it; false means that the worker's queue was full and the frame was counted as dropped.
+func (s *Session) Inject(frame []byte) bool { return s.worker.out.inject(s, frame) }
+
+// Stats gives the session's traffic, from and into the pseudowire, and its drops.
+func (s *Session) Stats() (rx, tx Traffic, d Drops) {
+	s.drops.addTo(&d)
+	return s.rx.load(), s.tx.load(), d
+}
+
+// framing is the PPP framing of data frames for link bits b.
+func framing(b uint32) encap.PPPFraming {
+	return encap.PPPFraming{
+		NoAddressControl: b&linkNoAddressControl != 0,
+		CompressProtocol: b&linkCompressProtocol != 0,
+	}
+}
+
+const deviceHeader = tuntap.HeaderLen

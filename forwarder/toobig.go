@@ -1,0 +1,77 @@
+package forwarder
+
+import (
+	"time"
+
+	"culvert/encap"
+)
+
+// mayFragment tells frames that have no sender who could be told to send less: IPv4 without DF, IPv6 that is at its
+// minimum MTU already (RFC 8200 section 5), Ethernet frames that are not IP, PPP control frames.
+func mayFragment(m txMeta) bool {
+	ip := m.inner
+	if !m.s.ppp {
+		_, payload, ok := encap.Ethernet(m.inner).Network()
+		if !ok {
+			return true
+		}
+		ip = payload
+	} else if !m.ip {
+		return true
+	}
+	switch {
+	case encap.IPv4(ip).Valid():
+		return !encap.IPv4(ip).DF()
+	case encap.IPv6(ip).Valid():
+		return len(ip) <= minPathMTU6
+	default:
+		return true
+	}
+}
+
+// tooBig drops a frame that does not fit the path and tells its sender, as a router would (RFC 1191 section 4,
+// RFC 8201 section 3), through the device that it came from.
+func (o *outbound) tooBig(m txMeta) {
+	s := m.s
+	o.drop(s, DropTooBig)
+	if !o.limiter.take() {
+		return
+	}
+	room := s.tunnel.limit() - s.tunnel.outer - (len(m.wire) - len(m.inner))
+	b := append(o.scratch[:0], make([]byte, deviceHeader)...)
+	if s.ppp {
+		b = encap.AppendTooBig(b, m.inner, room)
+	} else {
+		b = encap.AppendTooBigEthernet(b, m.inner, room-encap.EthernetLen)
+	}
+	o.scratch = b
+	if len(b) > deviceHeader {
+		_ = s.dev.Write(b)
+	}
+}
+
+// bucket limits the errors that we originate (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 f). It reads the clock,
+// which the path of packets that fit never does.
+type bucket struct {
+	tokens int
+	filled time.Time
+}
+
+const (
+	bucketSize = 100
+	bucketFill = time.Millisecond // a token
+)
+
+func newBucket() bucket { return bucket{tokens: bucketSize, filled: time.Now()} }
+
+func (b *bucket) take() bool {
+	if n := int(time.Since(b.filled) / bucketFill); n > 0 {
+		b.tokens = min(b.tokens+n, bucketSize)
+		b.filled = time.Now()
+	}
+	if b.tokens == 0 {
+		return false
+	}
+	b.tokens--
+	return true
+}

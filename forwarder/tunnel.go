@@ -1,0 +1,217 @@
+package forwarder
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"culvert/encap"
+	"culvert/forwarder/netio"
+)
+
+// TunnelConfig describes one tunnel: the two ends' addresses and how outer packets look.
+type TunnelConfig struct {
+	Name        string
+	Transport   encap.Transport
+	Local, Peer netip.AddrPort // ports count for UDP only
+	TTL         int            // outer TTL or hop limit, 0: system default
+	// TOS is the outer TOS or Traffic Class byte; below 0: system default. CopyTOS takes the inner packet's instead.
+	TOS     int
+	CopyTOS bool
+	// DF forbids fragmentation of outer packets. Without it the kernel fragments what does not fit.
+	DF bool
+	// NoChecksum sends UDP with checksum 0 and accepts that over IPv6 as well (RFC 6935).
+	NoChecksum bool
+	// PathMTU in bytes is the most that is believed of the path; 0: what the kernel says. Both follow what it learns.
+	PathMTU int
+	// Overhead is what a layer below adds to each packet, in bytes.
+	Overhead int
+}
+
+// Lowest path MTUs that anybody can talk us into. Linux does not believe less than 552 bytes of IPv4
+// (net.ipv4.route.min_pmtu), and 1280 is the minimum of IPv6 (RFC 8200 section 5).
+const (
+	minPathMTU4    = 552
+	minPathMTU6    = 1280
+	defaultPathMTU = 1500
+)
+
+// Tunnel is one peer on one local address.
+type Tunnel struct {
+	cfg     TunnelConfig
+	l       *listener
+	dest    *netio.Dest
+	peer    netip.AddrPort // as received packets show it
+	outer   int            // IP and UDP header, bytes
+	pathMTU atomic.Int32
+}
+
+// AddTunnel opens the tunnel's local address, which tunnels share, and finds the path MTU.
+func (f *Forwarder) AddTunnel(cfg TunnelConfig) (*Tunnel, error) {
+	if cfg.Local.Addr().Is4() != cfg.Peer.Addr().Is4() {
+		return nil, fmt.Errorf("tunnel %s: local %s and peer %s are of different address families",
+			cfg.Name, cfg.Local.Addr(), cfg.Peer.Addr())
+	}
+	tos := cfg.TOS
+	if cfg.CopyTOS {
+		tos = 0 // for frames that have nothing to copy
+	}
+	dest, err := netio.NewDest(cfg.Peer, netio.DestOptions{TTL: cfg.TTL, TOS: tos})
+	if err != nil {
+		return nil, fmt.Errorf("tunnel %s: %w", cfg.Name, err)
+	}
+	t := &Tunnel{cfg: cfg, dest: dest, peer: netip.AddrPortFrom(cfg.Peer.Addr().WithZone(""), cfg.Peer.Port())}
+	t.outer = 20
+	if !cfg.Peer.Addr().Is4() {
+		t.outer = 40
+	}
+	if cfg.Transport == encap.TransportUDP {
+		t.outer += 8
+	} else {
+		t.peer = netip.AddrPortFrom(t.peer.Addr(), 0)
+	}
+	if t.l, err = f.listen(cfg); err != nil {
+		return nil, fmt.Errorf("tunnel %s: %w", cfg.Name, err)
+	}
+	t.pathMTU.Store(int32(cfg.PathMTU))
+	if cfg.PathMTU == 0 {
+		t.pathMTU.Store(defaultPathMTU)
+	}
+	t.ProbePathMTU()
+	t.l.join(t)
+	return t, nil
+}
+
+// RemoveTunnel ends a tunnel that has no sessions any more; the last one on a local address closes its sockets.
+func (f *Forwarder) RemoveTunnel(t *Tunnel) {
+	t.l.leave(t)
+	f.release(t.l)
+}
+
+// Name is the configured name.
+func (t *Tunnel) Name() string { return t.cfg.Name }
+
+// PathMTU is the largest outer packet in bytes, before Overhead is taken off.
+func (t *Tunnel) PathMTU() int { return int(t.pathMTU.Load()) }
+
+// ProbePathMTU asks the kernel for the path MTU, which it forgets and learns anew by itself, and tells whether ours
+// changed.
+func (t *Tunnel) ProbePathMTU() bool {
+	mtu, err := netio.PathMTU(t.cfg.Transport, t.cfg.Local, t.cfg.Peer)
+	if err != nil || mtu < t.minPathMTU() {
+		return false // no route just now: what we know stays
+	}
+	if t.cfg.PathMTU != 0 {
+		mtu = min(mtu, t.cfg.PathMTU)
+	}
+	return t.pathMTU.Swap(int32(mtu)) != int32(mtu)
+}
+
+// MTU is the inner MTU of a session: the largest IP packet, Ethernet's header not counted, that goes into the
+// pseudowire without being fragmented. PPP is counted with its full header of four bytes.
+func (t *Tunnel) MTU(cfg SessionConfig) int {
+	return encap.MTU(t.limit(), t.header(cfg), !t.cfg.Peer.Addr().Is4(), cfg.Pseudowire == PPP)
+}
+
+// ReceiveMTU is the inner MTU of the other direction, by what is expected from the peer.
+func (t *Tunnel) ReceiveMTU(cfg SessionConfig) int {
+	return encap.MTU(t.limit(), t.expect(cfg), !t.cfg.Peer.Addr().Is4(), cfg.Pseudowire == PPP)
+}
+
+func (t *Tunnel) header(cfg SessionConfig) encap.DataHeader {
+	return encap.DataHeader{
+		Transport: t.cfg.Transport,
+		SessionID: cfg.PeerID,
+		Cookie:    cfg.SendCookie,
+		Sublayer:  cfg.SendSublayer,
+	}
+}
+
+func (t *Tunnel) expect(cfg SessionConfig) encap.DataHeader {
+	return encap.DataHeader{
+		Transport: t.cfg.Transport,
+		SessionID: cfg.LocalID,
+		Cookie:    cfg.ExpectCookie,
+		Sublayer:  cfg.ExpectSublayer,
+	}
+}
+
+// limit is the largest outer packet in bytes, the lower layer's overhead taken off.
+func (t *Tunnel) limit() int { return int(t.pathMTU.Load()) - t.cfg.Overhead }
+
+func (t *Tunnel) minPathMTU() int {
+	if t.cfg.Peer.Addr().Is4() {
+		return minPathMTU4
+	}
+	return minPathMTU6
+}
+
+// lower takes over a path MTU that an ICMP error or EMSGSIZE told; only ever downward, since such news may be old or
+// forged. It tells whether that changed anything.
+func (t *Tunnel) lower(mtu int) bool {
+	mtu = max(mtu, t.minPathMTU())
+	for {
+		old := t.pathMTU.Load()
+		if int32(mtu) >= old {
+			return false
+		}
+		if t.pathMTU.CompareAndSwap(old, int32(mtu)) {
+			return true
+		}
+	}
+}
+
+// variant is what of the tunnel's options is a matter of the socket.
+func (c TunnelConfig) variant() netio.Variant {
+	v := netio.Variant{DF: netio.DFClear, NoChecksum: c.NoChecksum}
+	if c.DF {
+		v.DF = netio.DFSet
+	}
+	return v
+}
+
+// listener is the socket set of one local address, shared by all tunnels on it. Its tables are one a worker.
+type listener struct {
+	key   listenerKey
+	group *netio.Group
+	refs  int // guarded by Forwarder.mu
+
+	tables []map[encap.SessionID]*Session // [worker], each its inbound loop's
+
+	mu      sync.Mutex
+	tunnels map[*Tunnel]struct{}
+}
+
+type listenerKey struct {
+	transport encap.Transport
+	local     netip.AddrPort
+}
+
+func (l *listener) join(t *Tunnel) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tunnels[t] = struct{}{}
+}
+
+func (l *listener) leave(t *Tunnel) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.tunnels, t)
+}
+
+// news takes in what a socket's error queue told about the path to a peer; it returns the tunnels whose path MTU
+// became smaller. The queue is read when the kernel signals an error, never per packet.
+func (l *listener) news(e netio.NetError) (changed []*Tunnel) {
+	if e.MTU == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for t := range l.tunnels {
+		if t.cfg.DF && t.peer.Addr() == e.Peer.Addr() && t.lower(e.MTU) {
+			changed = append(changed, t)
+		}
+	}
+	return changed
+}
