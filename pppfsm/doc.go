@@ -31,6 +31,12 @@
 //   - After Max-Failure Naks of ours the option is rejected; after as many of
 //     the peer's it is left out (pppd). A peer that goes on for 16 more is no
 //     longer listened to, so that Max-Configure ends the negotiation.
+//   - A request repeated under its old identifier is nak'd again without
+//     counting for Max-Failure: on a lossy path the Naks of a working
+//     assignment would turn into Rejects.
+//   - A network protocol that gave up (Max-Configure) is opened again when data
+//     of its protocol arrives, because the peer then has it Opened. The data
+//     is dropped all the same (RFC 1661 §3.6).
 //   - A Code-Reject of codes 1 to 7 is fatal to the protocol, of others not; of
 //     a code that was never sent it is ignored.
 //   - A repeated Open restarts a Stopped link (footnote r) and does nothing to

@@ -71,10 +71,13 @@ type machine struct {
 	// pending is set while our Configure-Request has no valid answer; a
 	// second answer to it is a duplicate and ignored.
 	pending bool
+	// gaveUp is set in Stopped when Max-Configure led there.
+	gaveUp bool
 
 	// lastID is the last identifier used, reqID that of the pending
-	// Configure-Request, termID that of the Terminate-Request.
-	lastID, reqID, termID uint8
+	// Configure-Request, termID that of the Terminate-Request, nakID that
+	// of the peer's request we nak'd last.
+	lastID, reqID, termID, nakID uint8
 	// sentLen bytes of sent are the options of our last Configure-Request.
 	sentLen uint8
 	sent    [maxRequest]byte
@@ -122,6 +125,7 @@ func (m *machine) step(ev event, in packet, re answer) {
 		c.do &^= tlf
 	}
 	m.state = c.next
+	m.gaveUp = ev == evTOMinus && from.negotiating()
 	if !c.next.timed() {
 		m.deadline = time.Time{}
 	}
@@ -211,13 +215,18 @@ func (m *machine) spend() {
 
 func (m *machine) startTimer() { m.deadline = m.link.now.Add(m.link.cfg.RestartTimer) }
 
-// sendAnswer answers a Configure-Request and counts Naks for Max-Failure.
+// sendAnswer answers a Configure-Request and counts Naks for Max-Failure. A
+// request that is repeated under its old identifier, because the Nak was lost,
+// does not count again: the peer has had no chance to do better.
 func (m *machine) sendAnswer(id uint8, re answer) {
 	switch re.code {
 	case CodeConfigureAck:
 		m.failures = 0
 	case CodeConfigureNak:
-		m.failures++
+		if m.failures == 0 || id != m.nakID {
+			m.failures++
+		}
+		m.nakID = id
 	}
 	m.send(re.code, id, re.opts)
 }
@@ -244,6 +253,15 @@ func (m *machine) tick() {
 		m.reason = "no acceptable Configure-Request"
 	}
 	m.step(evTOMinus, packet{}, answer{})
+}
+
+// revive opens a network control protocol that gave up when data of its
+// protocol arrives: the peer has it Opened, missed that we are not, and would
+// send into the void for ever (RFC 1661 §4.3 leaves the Open event to us).
+func (m *machine) revive() {
+	if m.gaveUp && m.state == Stopped {
+		m.step(evOpen, packet{}, answer{})
+	}
 }
 
 // closeFor is the Close event with the reason for it. The first reason for an

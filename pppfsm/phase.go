@@ -41,8 +41,12 @@ func (l *Link) demultiplex(proto encap.PPPProtocol, info []byte, f encap.PPPFram
 		l.ipcp.receive(info)
 	case proto == encap.ProtoIPv6CP && l.cfg.IPv6:
 		l.ipv6cp.receive(info)
-	case proto == encap.ProtoIPv4 && l.cfg.IPv4, proto == encap.ProtoIPv6 && l.cfg.IPv6:
-		l.count.Discarded++ // the data path's own, or its protocol is not Opened
+	case proto == encap.ProtoIPv4 && l.cfg.IPv4:
+		l.count.Discarded++ // the data path's own, or IPCP is not Opened
+		l.ipcp.revive()
+	case proto == encap.ProtoIPv6 && l.cfg.IPv6:
+		l.count.Discarded++
+		l.ipv6cp.revive()
 	default:
 		l.lcp.rejectProtocol(proto, info)
 	}
