@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"culvert/forwarder"
+)
+
+const (
+	// pathProbe is how often the kernel is asked for path MTUs: it forgets a lowered one after ten minutes
+	// (net.ipv4.route.mtu_expires) and says so to nobody.
+	pathProbe = time.Minute
+	// eventBurst bounds the events that are handled under one hold of the lock.
+	eventBurst = 64
+)
+
+// sampled lets the first messages of a kind through in each second, and then few.
+func sampled(c zapcore.Core) zapcore.Core {
+	return zapcore.NewSamplerWithOptions(c, time.Second, 20, 1000)
+}
+
+// control runs until ctx is done, or until the data plane failed.
+func (d *daemon) control(ctx context.Context) error {
+	for {
+		if err := d.step(ctx); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// step waits for one thing to happen and deals with it.
+func (d *daemon) step(ctx context.Context) error {
+	d.mu.Lock()
+	wait := d.timers.wait(time.Now(), d.probeAt)
+	d.mu.Unlock()
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case e := <-d.fwd.Events():
+		return d.handleBurst(e)
+	case <-t.C:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.due(time.Now())
+		return nil
+	}
+}
+
+// handleBurst deals with an event, those that already wait behind it, and then whatever is due.
+func (d *daemon) handleBurst(e forwarder.Event) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	defer d.due(now)
+	for range eventBurst - 1 {
+		if err := d.handle(e, now); err != nil {
+			return err
+		}
+		select {
+		case e = <-d.fwd.Events():
+		default:
+			return nil
+		}
+	}
+	return d.handle(e, now)
+}
+
+// handle deals with one event; an error says that the data plane cannot go on.
+func (d *daemon) handle(e forwarder.Event, now time.Time) error {
+	defer d.fwd.Release(e)
+	switch e.Kind {
+	case forwarder.EventFrame:
+		if s := d.byFwd[e.Session]; s != nil && s.ppp != nil {
+			s.ppp.link.Input(now, e.Frame)
+			d.settle(s, now)
+		}
+	case forwarder.EventPathMTU:
+		for _, t := range d.tunnels {
+			if t.fwd == e.Tunnel {
+				d.adaptTunnel(t)
+			}
+		}
+	case forwarder.EventDeviceGone:
+		if s := d.byFwd[e.Session]; s != nil {
+			s.lost = true
+			d.log.Error("device was removed by somebody else", zap.String("session", s.cfg.Name),
+				zap.String("interface", s.cfg.InterfaceName))
+		}
+	case forwarder.EventFailed:
+		return e.Err
+	}
+	return nil
+}
+
+// due gives the time to all links whose timer has run out, and looks after path MTUs once in a while.
+func (d *daemon) due(now time.Time) {
+	for {
+		s := d.timers.next(now)
+		if s == nil {
+			break
+		}
+		d.tick(s, now)
+	}
+	if now.Before(d.probeAt) {
+		return
+	}
+	d.probeAt = now.Add(pathProbe)
+	for _, t := range d.tunnels {
+		t.fwd.ProbePathMTU()
+		d.adaptTunnel(t)
+	}
+}

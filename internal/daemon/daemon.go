@@ -1,0 +1,189 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"culvert/forwarder"
+	"culvert/internal/config"
+	"culvert/internal/mgmt"
+	"culvert/internal/version"
+)
+
+// Options of Run.
+type Options struct {
+	Log *zap.Logger
+	// Socket overrides the configured path of the management socket.
+	Socket string
+	// Ready is called when everything is set up; it may be nil.
+	Ready func()
+}
+
+// daemon is one running instance.
+type daemon struct {
+	cfg *config.Config
+	log *zap.Logger
+	// noisy is for what a peer can provoke: sampled, so that nobody can fill a disk from outside.
+	noisy *zap.Logger
+	fwd   *forwarder.Forwarder
+
+	mu       sync.Mutex // guards everything below
+	tunnels  []*tunnel
+	sessions []*session
+	byFwd    map[*forwarder.Session]*session
+	timers   timers
+	probeAt  time.Time // when path MTUs are asked for next
+}
+
+// Run brings up what cfg describes and keeps it running until ctx is done; then it tells the peers, removes our
+// devices and returns nil. When something cannot be brought up, or a part of the data plane fails, it undoes
+// everything and returns why; errors that have a place in the configuration name it.
+func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	path := o.Socket
+	if path == "" {
+		path = cfg.API.Socket
+	}
+	ln, err := mgmt.Listen(path)
+	if err != nil {
+		return err
+	}
+	d, err := start(cfg, o.Log)
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
+	served := make(chan error, 1)
+	go func() { served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log)) }()
+	o.Log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
+		zap.Int("tunnels", len(d.tunnels)), zap.Int("sessions", len(d.sessions)), zap.String("socket", path))
+	if o.Ready != nil {
+		o.Ready()
+	}
+	err = d.control(ctx)
+	d.stop()
+	stopAPI()
+	if apiErr := <-served; err == nil {
+		err = apiErr
+	}
+	o.Log.Info("stopped")
+	return err
+}
+
+// start makes tunnels, devices and sessions. What it made before an error is undone.
+func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
+	workers := cfg.Workers
+	if workers <= 0 {
+		workers = runtime.NumCPU()
+	}
+	// Each worker has two threads that stay in Go code and raw system calls while packets come. With fewer processors
+	// of Go's than threads they would take turns in slices of 10 ms, and the control side would wait for them.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2*workers+2))
+	fwd, err := forwarder.New(forwarder.Options{Workers: workers, Log: log.Named("forwarder")})
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{
+		cfg:   cfg,
+		log:   log,
+		noisy: log.WithOptions(zap.WrapCore(sampled)),
+		fwd:   fwd,
+		byFwd: make(map[*forwarder.Session]*session),
+	}
+	for i := range cfg.Tunnels {
+		if err := d.addTunnel(&cfg.Tunnels[i]); err != nil {
+			d.teardown()
+			return nil, err
+		}
+	}
+	d.begin(time.Now())
+	return d, nil
+}
+
+// begin opens everything, after all of it could be made.
+func (d *daemon) begin(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.probeAt = now.Add(pathProbe)
+	for _, s := range d.sessions {
+		if s.ppp == nil {
+			d.openEthernet(s)
+			continue
+		}
+		s.ppp.link.Open(now)
+		s.ppp.link.Up(now)
+		d.settle(s, now)
+	}
+}
+
+// farewell is how long peers have to answer that we go.
+const farewell = 1500 * time.Millisecond
+
+// stop says goodbye to all PPP peers, waits a little for their answers, and takes everything away.
+func (d *daemon) stop() {
+	d.mu.Lock()
+	now := time.Now()
+	for _, s := range d.sessions {
+		if s.ppp != nil {
+			s.ppp.closing = true
+			s.ppp.link.Close(now, "shutting down")
+			d.settle(s, now)
+		}
+	}
+	d.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	for d.leaving() && ctx.Err() == nil {
+		if err := d.step(ctx); err != nil {
+			break
+		}
+	}
+	d.teardown()
+}
+
+// leaving tells whether a peer still owes us an answer.
+func (d *daemon) leaving() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.sessions {
+		if s.ppp != nil && !s.ppp.finished {
+			return true
+		}
+	}
+	return false
+}
+
+// teardown removes sessions, then devices, then tunnels, then workers.
+func (d *daemon) teardown() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.sessions {
+		d.fwd.RemoveSession(s.fwd)
+	}
+	d.closeDevices()
+	for _, t := range d.tunnels {
+		d.fwd.RemoveTunnel(t.fwd)
+	}
+	d.fwd.Close()
+	d.sessions, d.tunnels = nil, nil
+	clear(d.byFwd)
+}
+
+// fault ties err to a key of the configuration.
+func (d *daemon) fault(line int, key string, err error) error {
+	return config.At(d.cfg.File, line, key, err)
+}
+
+func tunnelKey(t *config.Tunnel, key string) string { return fmt.Sprintf("tunnel.%s.%s", t.Name, key) }
+
+func sessionKey(t *config.Tunnel, s *config.Session, key string) string {
+	return fmt.Sprintf("tunnel.%s.session.%s.%s", t.Name, s.Name, key)
+}

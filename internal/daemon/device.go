@@ -1,0 +1,70 @@
+package daemon
+
+import (
+	"go.uber.org/zap"
+
+	"culvert/forwarder"
+)
+
+// openEthernet lets an Ethernet pseudowire pass frames: a static one is usable as soon as it exists.
+func (d *daemon) openEthernet(s *session) {
+	s.up = true
+	s.fwd.SetLink(forwarder.LinkState{Ethernet: true})
+	d.carrier(s)
+}
+
+// carrier shows on the device whether the pseudowire is usable.
+func (d *daemon) carrier(s *session) {
+	on := s.up
+	if s.ppp != nil {
+		on = s.ppp.state.IPv4 || s.ppp.state.IPv6
+	}
+	d.complain(s, "set carrier", s.dev.SetCarrier(on))
+}
+
+// adaptMTU brings the device's MTU in line with path and peer.
+func (d *daemon) adaptMTU(s *session) {
+	peer := 0
+	if s.ppp != nil {
+		peer = s.ppp.peerMRU
+	}
+	mtu := s.deviceMTU(peer)
+	if mtu == s.mtu {
+		return
+	}
+	if err := s.dev.SetMTU(mtu); err != nil {
+		d.complain(s, "set MTU", err)
+		return
+	}
+	s.mtu = mtu
+	s.fwd.SetMTU(mtu)
+}
+
+// adaptTunnel does so for all sessions of a tunnel whose path MTU changed.
+func (d *daemon) adaptTunnel(t *tunnel) {
+	now := t.fwd.PathMTU()
+	if now == t.pathMTU {
+		return
+	}
+	d.noisy.Info("path MTU changed", zap.String("tunnel", t.cfg.Name), zap.Int("from", t.pathMTU), zap.Int("to", now))
+	t.pathMTU = now
+	for _, s := range d.sessions {
+		if s.tunnel == t {
+			d.adaptMTU(s)
+		}
+	}
+}
+
+// complain logs what the kernel refused on a device that may be gone already.
+func (d *daemon) complain(s *session, what string, err error) {
+	if err != nil && !s.lost {
+		d.noisy.Warn(what, zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName), zap.Error(err))
+	}
+}
+
+// closeDevices removes all devices; the data plane must have let go of them.
+func (d *daemon) closeDevices() {
+	for _, s := range d.sessions {
+		d.complain(s, "remove device", s.dev.Close())
+	}
+}

@@ -1,0 +1,22 @@
+// Package daemon puts culvert together: it turns a configuration into tunnels, devices and sessions, runs the PPP
+// links, keeps devices and data plane in step with them, and takes everything away again.
+//
+// # Control loop
+//
+// One goroutine, the control loop, owns all PPP links and all changes of devices after the start. It waits for frames
+// and news of the data plane, for the earliest timer of any link, and for the end. The links themselves (package
+// pppfsm) know neither clock nor socket: the loop gives them frames and the time and carries out the actions that
+// come back. What the management interface reads is guarded by daemon.mu, which the loop holds while it works.
+//
+// # Order of things
+//
+// A session's device is created up and without carrier. When its pseudowire becomes usable, addresses and routes are
+// set first, then the data plane lets packets pass, then carrier goes on; it is taken away in the opposite order. A
+// start that fails undoes what it did, last thing first. At the end peers are told (LCP Terminate-Request), for a
+// bounded time, before sessions and devices go.
+//
+// # Supported standards
+//
+//   - RFC 1661 section 3.7 and RFC 1332 section 3: addresses exist while IPCP is open
+//   - RFC 5072 section 4.1 and 5: the link-local address is made of the negotiated interface identifier
+package daemon

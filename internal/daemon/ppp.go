@@ -1,0 +1,217 @@
+package daemon
+
+import (
+	"crypto/rand"
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+
+	"culvert/encap"
+	"culvert/forwarder"
+	"culvert/pppfsm"
+)
+
+// How long a link that has finished waits before it opens again: a static pseudowire has no other way to come back.
+// Meanwhile it still answers a peer that begins.
+const (
+	reopenFirst = time.Second
+	reopenMost  = 30 * time.Second
+)
+
+// ppp is the PPP side of a session.
+type ppp struct {
+	link     *pppfsm.Link
+	state    forwarder.LinkState
+	peerMRU  int
+	addrs    []address // on the device now
+	routes   []netip.Prefix
+	reason   string
+	finished bool
+	closing  bool          // we are shutting down
+	reopen   time.Time     // zero: not waiting
+	backoff  time.Duration // of the next reopening
+	timer    timer
+}
+
+// address is one that must be taken off the device again.
+type address struct {
+	local netip.Prefix
+	peer  netip.Addr
+	v6    bool
+}
+
+func newPPP(s *session) *ppp {
+	c := s.cfg.PPP.Link
+	if c.MRU = s.cfg.PPP.MRU; c.MRU == 0 {
+		c.MRU = s.tunnel.fwd.ReceiveMTU(s.fcfg)
+		if c.IPv6 {
+			c.MRU = max(c.MRU, minIPv6MTU)
+		}
+	}
+	return &ppp{link: pppfsm.NewLink(c, rand.Reader), backoff: reopenFirst, timer: timer{index: -1}}
+}
+
+// settle carries out what the session's link wants done and arms its timer.
+func (d *daemon) settle(s *session, now time.Time) {
+	for _, a := range s.ppp.link.Take() {
+		d.act(s, a, now)
+	}
+	next := s.ppp.link.Deadline()
+	if r := s.ppp.reopen; !r.IsZero() && (next.IsZero() || r.Before(next)) {
+		next = r
+	}
+	d.timers.set(&s.ppp.timer, s, next)
+}
+
+// tick gives the link the time, and opens it again when that is due.
+func (d *daemon) tick(s *session, now time.Time) {
+	p := s.ppp
+	if !p.reopen.IsZero() && !now.Before(p.reopen) {
+		p.reopen, p.finished = time.Time{}, false
+		p.link.Down(now)
+		p.link.Open(now)
+		p.link.Up(now)
+	}
+	p.link.Tick(now)
+	d.settle(s, now)
+}
+
+func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
+	p := s.ppp
+	switch a := a.(type) {
+	case pppfsm.SendFrame:
+		s.fwd.Inject(a.Frame) // a full queue is counted there
+	case pppfsm.LinkOpened:
+		p.finished, p.reopen, p.backoff, p.reason = false, time.Time{}, reopenFirst, ""
+		p.peerMRU = a.PeerMRU
+		p.state = forwarder.LinkState{Framing: a.Framing}
+		d.adaptMTU(s)
+	case pppfsm.LinkClosed:
+		p.state = forwarder.LinkState{}
+		p.peerMRU = 0
+		s.fwd.SetLink(p.state)
+	case pppfsm.IPv4Up:
+		d.ipv4Up(s, a)
+	case pppfsm.IPv4Down:
+		p.state.IPv4 = false
+		d.networkDown(s, false)
+	case pppfsm.IPv6Up:
+		d.ipv6Up(s, a)
+	case pppfsm.IPv6Down:
+		p.state.IPv6 = false
+		d.networkDown(s, true)
+	case pppfsm.Finished:
+		d.linkFinished(s, a.Reason, now)
+	}
+}
+
+func (d *daemon) linkFinished(s *session, reason string, now time.Time) {
+	p := s.ppp
+	p.finished, p.reason = true, reason
+	d.noisy.Info("link finished", zap.String("session", s.cfg.Name), zap.String("reason", reason))
+	if p.closing || !s.cfg.PPP.Persist {
+		return
+	}
+	p.reopen = now.Add(p.backoff)
+	p.backoff = min(2*p.backoff, reopenMost)
+}
+
+func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up) {
+	d.noisy.Info("IPv4 up", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName),
+		zap.Stringer("local", a.Local), zap.Stringer("peer", a.Peer))
+	if a.Local.IsValid() {
+		d.addAddress(s, address{local: netip.PrefixFrom(a.Local, 32), peer: a.Peer})
+	}
+	for _, e := range s.cfg.Addresses {
+		if e.Addr().Is4() {
+			d.addAddress(s, address{local: e})
+		}
+	}
+	if s.cfg.PPP.DefaultRoute {
+		d.addRoute(s, netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.Addr{})
+	}
+	s.ppp.state.IPv4 = true
+	d.networkUp(s, false)
+}
+
+func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up) {
+	local := linkLocal(a.LocalID)
+	d.noisy.Info("IPv6 up", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName),
+		zap.Stringer("local", local), zap.Stringer("peer", linkLocal(a.PeerID)))
+	d.addAddress(s, address{local: netip.PrefixFrom(local, 64), v6: true})
+	for _, e := range s.cfg.Addresses {
+		if !e.Addr().Is4() {
+			d.addAddress(s, address{local: e, v6: true})
+		}
+	}
+	s.ppp.state.IPv6 = true
+	d.networkUp(s, true)
+}
+
+// linkLocal is fe80::/64 with a negotiated interface identifier (RFC 5072 section 5).
+func linkLocal(id [8]byte) netip.Addr {
+	b := [16]byte{0: 0xfe, 1: 0x80}
+	copy(b[8:], id[:])
+	return netip.AddrFrom16(b)
+}
+
+// networkUp lets a protocol's packets pass, after its addresses are set.
+func (d *daemon) networkUp(s *session, v6 bool) {
+	for _, r := range s.cfg.Routes {
+		if r.To.Addr().Is4() != v6 {
+			d.addRoute(s, r.To, r.Via)
+		}
+	}
+	s.fwd.SetLink(s.ppp.state)
+	d.carrier(s)
+}
+
+// networkDown takes a protocol away, packets first.
+func (d *daemon) networkDown(s *session, v6 bool) {
+	p := s.ppp
+	s.fwd.SetLink(p.state)
+	d.carrier(s)
+	routes := p.routes[:0]
+	for _, r := range p.routes {
+		if r.Addr().Is4() == v6 {
+			routes = append(routes, r)
+			continue
+		}
+		d.complain(s, "remove route", s.dev.RemoveRoute(r, netip.Addr{}))
+	}
+	p.routes = routes
+	addrs := p.addrs[:0]
+	for _, a := range p.addrs {
+		if a.v6 != v6 {
+			addrs = append(addrs, a)
+			continue
+		}
+		d.complain(s, "remove address", s.dev.RemoveAddress(a.local, a.peer))
+	}
+	p.addrs = addrs
+}
+
+func (d *daemon) addAddress(s *session, a address) {
+	if err := s.dev.AddAddress(a.local, a.peer); err != nil {
+		d.complain(s, "add address", err)
+		return
+	}
+	s.ppp.addrs = append(s.ppp.addrs, a)
+}
+
+func (d *daemon) addRoute(s *session, to netip.Prefix, via netip.Addr) {
+	if err := s.dev.AddRoute(to, via); err != nil {
+		d.complain(s, "add route", err)
+		return
+	}
+	s.ppp.routes = append(s.ppp.routes, to)
+}
+
+// framingName says how data frames begin, for people.
+func framingName(f encap.PPPFraming) string {
+	if f.NoAddressControl {
+		return "bare"
+	}
+	return "hdlc"
+}

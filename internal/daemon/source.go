@@ -1,0 +1,181 @@
+package daemon
+
+import (
+	"net/netip"
+	"strings"
+
+	"culvert/forwarder"
+	"culvert/internal/mgmt"
+	"culvert/internal/version"
+)
+
+// source shows a daemon to the management interface. Counters are read without stopping anything.
+type source struct{ d *daemon }
+
+// Version implements mgmt.Source.
+func (s source) Version() string { return version.Version }
+
+// Tunnels implements mgmt.Source.
+func (s source) Tunnels() []mgmt.Tunnel {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	sum := make(map[*tunnel]*mgmt.Tunnel, len(s.d.tunnels))
+	all := make([]mgmt.Tunnel, len(s.d.tunnels))
+	for i, t := range s.d.tunnels {
+		all[i] = mgmt.Tunnel{
+			Name:      t.cfg.Name,
+			Transport: t.cfg.Transport.String(),
+			Local:     endpoint(t.cfg.Local),
+			Peer:      endpoint(t.cfg.Peer),
+			TID:       t.cfg.TID,
+			PTID:      t.cfg.PTID,
+			State:     "up",
+			PathMTU:   t.fwd.PathMTU(),
+		}
+		sum[t] = &all[i]
+	}
+	for _, e := range s.d.sessions {
+		m := sum[e.tunnel]
+		rx, tx, _ := e.fwd.Stats()
+		m.Sessions++
+		m.RxPackets += rx.Packets
+		m.RxBytes += rx.Bytes
+		m.TxPackets += tx.Packets
+		m.TxBytes += tx.Bytes
+	}
+	return all
+}
+
+// endpoint leaves a port out that means nothing.
+func endpoint(a netip.AddrPort) string {
+	if a.Port() == 0 {
+		return a.Addr().String()
+	}
+	return a.String()
+}
+
+// Sessions implements mgmt.Source.
+func (s source) Sessions() []mgmt.Session {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	all := make([]mgmt.Session, 0, len(s.d.sessions))
+	for _, e := range s.d.sessions {
+		rx, tx, drops := e.fwd.Stats()
+		m := mgmt.Session{
+			Name:       e.cfg.Name,
+			Tunnel:     e.tunnel.cfg.Name,
+			Pseudowire: e.fcfg.Pseudowire.String(),
+			SID:        uint32(e.cfg.SID),
+			PSID:       uint32(e.cfg.PSID),
+			Interface:  e.cfg.InterfaceName,
+			Worker:     e.fwd.Worker(),
+			State:      e.state(),
+			MTU:        e.mtu,
+			Traffic:    traffic(rx, tx),
+			Drops:      dropMap(drops),
+		}
+		if e.ppp != nil {
+			m.PPP = e.ppp.show()
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// state is one word about a session.
+func (e *session) state() string {
+	switch {
+	case e.lost:
+		return "lost"
+	case e.ppp == nil && e.up, e.ppp != nil && (e.ppp.state.IPv4 || e.ppp.state.IPv6):
+		return "up"
+	case e.ppp == nil || e.ppp.finished:
+		return "down"
+	default:
+		return strings.ToLower(e.ppp.link.Status().Phase.String())
+	}
+}
+
+func (p *ppp) show() *mgmt.PPP {
+	st := p.link.Status()
+	m := &mgmt.PPP{
+		LCP:      st.LCP.String(),
+		IPCP:     st.IPCP.String(),
+		IPv6CP:   st.IPv6CP.String(),
+		LocalMRU: st.LocalMRU,
+		PeerMRU:  st.PeerMRU,
+		Framing:  framingName(st.Framing),
+		Reason:   p.reason,
+	}
+	if p.state.IPv4 {
+		m.LocalAddress, m.PeerAddress = show(st.LocalAddress), show(st.PeerAddress)
+	}
+	if p.state.IPv6 {
+		m.LocalID, m.PeerID = linkLocal(st.LocalID).String(), linkLocal(st.PeerID).String()
+	}
+	for _, a := range st.DNS {
+		if a.IsValid() {
+			m.DNS = append(m.DNS, a.String())
+		}
+	}
+	return m
+}
+
+func show(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+func traffic(rx, tx forwarder.Traffic) mgmt.Traffic {
+	return mgmt.Traffic{RxPackets: rx.Packets, RxBytes: rx.Bytes, TxPackets: tx.Packets, TxBytes: tx.Bytes}
+}
+
+func dropMap(d forwarder.Drops) map[string]uint64 {
+	if d.Total() == 0 {
+		return nil
+	}
+	m := make(map[string]uint64)
+	for _, r := range forwarder.DropReasons() {
+		if n := d[r]; n > 0 {
+			m[r.String()] = n
+		}
+	}
+	return m
+}
+
+// Workers implements mgmt.Source.
+func (s source) Workers() []mgmt.Worker {
+	stats := s.d.fwd.Stats()
+	all := make([]mgmt.Worker, len(stats))
+	for i, w := range stats {
+		all[i] = mgmt.Worker{
+			ID:        i,
+			Sessions:  w.Sessions,
+			RxBatches: w.RxBatches,
+			TxBatches: w.TxBatches,
+			Punted:    w.Punted,
+			Injected:  w.Injected,
+			Dropped:   w.Drops.Total(),
+			Traffic:   traffic(w.Rx, w.Tx),
+		}
+	}
+	return all
+}
+
+// Drops implements mgmt.Source.
+func (s source) Drops() []mgmt.Drop {
+	var sum forwarder.Drops
+	for _, w := range s.d.fwd.Stats() {
+		for i, n := range w.Drops {
+			sum[i] += n
+		}
+	}
+	reasons := forwarder.DropReasons()
+	all := make([]mgmt.Drop, len(reasons))
+	for i, r := range reasons {
+		all[i] = mgmt.Drop{Reason: r.String(), Help: r.Help(), Count: sum[r]}
+	}
+	return all
+}
