@@ -45,8 +45,9 @@ func newSpace(t testing.TB) *space {
 	s.handle = h
 	t.Cleanup(func() { _ = h.Close() })
 	s.ip("link", "set", "lo", "up")
-	for _, a := range []string{"127.0.0.2/8", "fd00:c::1/128", "fd00:c::2/128"} {
-		s.ip("address", "add", a, "dev", "lo")
+	s.ip("address", "add", "127.0.0.2/8", "dev", "lo")
+	for _, a := range []string{"fd00:c::1/128", "fd00:c::2/128"} {
+		s.ip("address", "add", a, "dev", "lo", "nodad")
 	}
 	return s
 }

@@ -183,7 +183,7 @@ func (g *Group) newSocket(v Variant, role string) (*Socket, error) {
 	if err != nil {
 		return nil, openError(what, raw, err)
 	}
-	s := &Socket{rawIPv4: raw && !g.ipv6, name: fmt.Sprintf("%s %s %s", g.cfg.Transport, g.addrText(), role)}
+	s := &Socket{raw: raw, rawIPv4: raw && !g.ipv6, name: fmt.Sprintf("%s %s %s", g.cfg.Transport, g.addrText(), role)}
 	s.fd.Store(int32(fd))
 	if err = attachFilter(fd, dropAll()); err == nil {
 		err = setOptions(fd, g.options(v))

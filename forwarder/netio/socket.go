@@ -14,6 +14,7 @@ const pendingTries = 3
 // Socket is one member of a Group. Its methods may be called from any goroutine, with a batch of the caller's own.
 type Socket struct {
 	fd       atomic.Int32
+	raw      bool // IP 115
 	rawIPv4  bool // delivers the IP header
 	copies   bool // gets copies of ICMP errors that the control socket reports
 	sendOnly bool
@@ -59,7 +60,8 @@ func (s *Socket) ReadBatch(b *RxBatch) (int, error) {
 // caller calls Send again or gives the packet up with Skip. It allocates nothing.
 //
 // An error that may be a leftover of an earlier packet (an ICMP error, reported by the kernel on whatever is sent next)
-// is returned only when it persists.
+// is returned only when it persists. A raw socket without room says ENOBUFS, as a full device queue does
+// (__ip_append_data in net/ipv4/ip_output.c); whether it is writable tells the two apart.
 func (s *Socket) Send(b *TxBatch) (done int, err error) {
 	for try := 0; b.cur < b.n; {
 		n, errno := sendmmsg(s.FD(), b.hdrs[b.cur:b.n])
@@ -68,7 +70,7 @@ func (s *Socket) Send(b *TxBatch) (done int, err error) {
 			b.cur += n
 			done += n
 			try = 0
-		case errno == unix.EAGAIN:
+		case errno == unix.EAGAIN || errno == unix.ENOBUFS && s.raw && !s.WaitWritable(0):
 			return done, ErrWouldBlock
 		case errno == unix.EINTR:
 		case pendingError(errno) && try+1 < pendingTries:
@@ -92,7 +94,11 @@ func (s *Socket) WaitWritable(timeout time.Duration) bool {
 		if timeout >= 0 {
 			left = max(timeout-time.Since(start), 0)
 		}
-		fds := []unix.PollFd{{Fd: int32(s.FD()), Events: unix.POLLOUT}}
+		fd := s.fd.Load()
+		if fd < 0 {
+			return false // poll(2) would ignore it and wait
+		}
+		fds := []unix.PollFd{{Fd: fd, Events: unix.POLLOUT}}
 		n, err := unix.Poll(fds, milliseconds(left))
 		switch {
 		case err == unix.EINTR:
