@@ -43,12 +43,19 @@ func TestHotPathAllocates(t *testing.T) {
 		{"ControlUDP, ControlIP", func() { keep(ControlUDP(udpPacket), ControlIP(ipPacket)) }},
 		{"Cookie", func() { keep(cookie.Matches(udpPacket[8:])); out = cookie.AppendTo(out[:0]) }},
 		{"PutSeq, Seq", func() { PutSeq(udpPacket[16:], true, 5); keep(Seq(5).Next().Behind(7)) }},
-		{"ParsePPP", func() { p, b, fr, err := ParsePPP(pppFrame); keep(p == ProtoIPv4, len(b) > 0, fr.CompressProtocol, err == nil) }},
+		{"ParsePPP", func() {
+			p, b, fr, err := ParsePPP(pppFrame)
+			keep(p == ProtoIPv4, len(b) > 0, fr.CompressProtocol, err == nil)
+		}},
 		{"ParsePPP of a bad frame", func() { _, _, _, err := ParsePPP(pppFrame[:1]); keep(err != nil) }},
 		{"AppendPPPHeader", func() { out = AppendPPPHeader(out[:0], ProtoIPv6, PPPFraming{CompressProtocol: true}) }},
 		{"Ethernet", func() { et, b, ok := Ethernet(frame).Network(); keep(et == 1, len(b) > 0, ok) }},
 		{"IPv4", func() { p := IPv4(big4); keep(p.Valid(), p.Source() == p.Destination(), p.ComputeChecksum() == 1) }},
-		{"IPv6", func() { p := IPv6(big6); _, b, fr, ok := p.Upper(); keep(p.Valid(), p.Source().Is4(), len(b) > 0, fr, ok) }},
+		{"IPv6", func() {
+			p := IPv6(big6)
+			_, b, fr, ok := p.Upper()
+			keep(p.Valid(), p.Source().Is4(), len(b) > 0, fr, ok)
+		}},
 		{"Checksum", func() { sink = Checksum(payload, UpdateChecksum(1, 2, 3)) }},
 		{"ClampMSS IPv4", func() { mss--; keep(ClampMSS(syn4, int(mss))) }},
 		{"ClampMSS IPv6", func() { mss--; keep(ClampMSS(syn6, int(mss))) }},

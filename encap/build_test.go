@@ -16,7 +16,7 @@ var (
 	testDestination6 = netip.MustParseAddr("2001:db8:1::1")
 )
 
-// naiveSum is RFC 1071 §4.1 word for word: the reference for Checksum.
+// naiveSum is RFC 1071 section 4.1 word for word: the reference for Checksum.
 func naiveSum(b []byte, initial uint16) uint16 {
 	sum := uint32(initial)
 	for ; len(b) >= 2; b = b[2:] {
@@ -120,8 +120,8 @@ func echo6(data []byte) []byte {
 
 func udp4(size int) []byte {
 	u := make([]byte, UDPLen+size)
-	binary.BigEndian.PutUint16(u[0:], 5353)
-	binary.BigEndian.PutUint16(u[2:], 5353)
+	binary.BigEndian.PutUint16(u[0:], 4000)
+	binary.BigEndian.PutUint16(u[2:], 4000)
 	binary.BigEndian.PutUint16(u[4:], uint16(len(u)))
 	setUpperChecksum(testSource4, testDestination4, ProtocolUDP, u)
 	return buildIPv4(testSource4, testDestination4, ProtocolUDP, ipv4DF, nil, u)

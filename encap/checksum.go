@@ -6,12 +6,12 @@ import (
 )
 
 // Checksum returns the ones-complement sum of b and initial, folded to 16 bits
-// and NOT inverted (RFC 1071 §1). b is taken as big-endian words, a last odd
+// and NOT inverted (RFC 1071 section 1). b is taken as big-endian words, a last odd
 // byte as if a zero followed. A header that carries a right checksum sums to
 // 0xffff; the value to store is ^Checksum(...) over a zeroed field. Sums chain
 // through initial as long as every part but the last has an even length.
 func Checksum(b []byte, initial uint16) uint16 {
-	// The sum does not depend on byte order but for one swap (RFC 1071 §2 B), so
+	// The sum does not depend on byte order but for one swap (RFC 1071 section 2 B), so
 	// it runs on little-endian loads, eight bytes an addition, the carry passed
 	// from one addition to the next.
 	acc := uint64(bits.ReverseBytes16(initial))
@@ -70,10 +70,10 @@ func fold(acc uint64) uint16 {
 }
 
 // UpdateChecksum returns the checksum field sum after one 16-bit word under it
-// has changed from old to new: RFC 1624 §3, equation 3. For a word at an odd
+// has changed from old to changed: RFC 1624 section 3, equation 3. For a word at an odd
 // offset pass both values with their bytes swapped.
-func UpdateChecksum(sum, old, new uint16) uint16 {
-	s := uint32(^sum) + uint32(^old) + uint32(new)
+func UpdateChecksum(sum, old, changed uint16) uint16 {
+	s := uint32(^sum) + uint32(^old) + uint32(changed)
 	s = s>>16 + s&0xffff
 	return ^uint16(s>>16 + s)
 }

@@ -53,7 +53,7 @@ func TestChecksumCarries(t *testing.T) {
 	}
 }
 
-// TestChecksumKnown takes the worked example of RFC 1071 §3.
+// TestChecksumKnown takes the worked example of RFC 1071 section 3.
 func TestChecksumKnown(t *testing.T) {
 	b := []byte{0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7}
 	if got := Checksum(b, 0); got != 0xddf2 {
@@ -65,10 +65,10 @@ func TestChecksumKnown(t *testing.T) {
 }
 
 // TestUpdateChecksum changes words of random headers and compares with a full
-// computation; the example of RFC 1624 §4 is the first case.
+// computation; the example of RFC 1624 section 4 is the first case.
 func TestUpdateChecksum(t *testing.T) {
 	if got := UpdateChecksum(0xdd2f, 0x5555, 0x3285); got != 0x0000 {
-		t.Errorf("RFC 1624 §4: got %#04x, want 0x0000", got)
+		t.Errorf("RFC 1624 section 4: got %#04x, want 0x0000", got)
 	}
 	r := rand.New(rand.NewPCG(2, 3))
 	for range 100000 {

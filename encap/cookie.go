@@ -7,16 +7,16 @@ import (
 )
 
 // ErrCookieLength says that a cookie has other than 0, 4 or 8 bytes
-// (RFC 3931 §4.1).
+// (RFC 3931 section 4.1).
 var ErrCookieLength = errors.New("cookie is not 0, 4 or 8 bytes long")
 
-// MaxCookieLen is the longest cookie, RFC 3931 §4.1.
+// MaxCookieLen is the longest cookie, RFC 3931 section 4.1.
 const MaxCookieLen = 8
 
-// Cookie is the Cookie of one direction of a session (RFC 3931 §4.1, §5.4.4
+// Cookie is the Cookie of one direction of a session (RFC 3931 sections 4.1, 5.4.4
 // Assigned Cookie AVP): 0, 4 or 8 bytes that the receiver chose. It is a
 // comparable value; the zero Cookie is the empty one. It is also a secret as far
-// as blind insertion goes (RFC 3931 §8.2), so no fmt verb and no encoder shows
+// as blind insertion goes (RFC 3931 section 8.2), so no fmt verb and no encoder shows
 // its value; AppendTo is the only way out.
 type Cookie struct {
 	word uint64 // big-endian value of the bytes
@@ -54,7 +54,7 @@ func (c Cookie) AppendTo(b []byte) []byte {
 // Matches reports whether b starts with the cookie; the empty cookie matches
 // everything. A b shorter than Len matches nothing. The value is compared as
 // one machine word, so the time taken does not depend on where a guess differs
-// (RFC 3931 §8.2).
+// (RFC 3931 section 8.2).
 func (c Cookie) Matches(b []byte) bool {
 	switch c.size {
 	case 8:

@@ -32,7 +32,7 @@ func TestCookieLengths(t *testing.T) {
 	}
 }
 
-// TestCookieMatches flips every bit and shortens to every prefix (RFC 3931 §4.5:
+// TestCookieMatches flips every bit and shortens to every prefix (RFC 3931 section 4.5:
 // a wrong cookie must be dropped).
 func TestCookieMatches(t *testing.T) {
 	for _, n := range []int{0, 4, 8} {

@@ -6,7 +6,7 @@ import (
 )
 
 // Errors of DataHeader.Split. Both mean that the packet is dropped silently
-// (RFC 3931 §4.1, §4.5).
+// (RFC 3931 sections 4.1, 4.5).
 var (
 	// ErrDataTruncated says that a packet ends inside cookie or sublayer.
 	ErrDataTruncated = errors.New("data packet ends inside its header")
@@ -17,15 +17,15 @@ var (
 
 // Sizes of the fixed parts of the data headers, in bytes.
 const (
-	udpDataLen = 8 // flags and version, reserved, Session ID: RFC 3931 §4.1.2.1
-	ipDataLen  = 4 // Session ID: RFC 3931 §4.1.1.1
+	udpDataLen = 8 // flags and version, reserved, Session ID: RFC 3931 section 4.1.2.1
+	ipDataLen  = 4 // Session ID: RFC 3931 section 4.1.1.1
 
 	// MaxDataHeaderLen is the longest data header: UDP form, 8-byte cookie and
 	// default sublayer. The outer IP and UDP headers are not in it.
 	MaxDataHeaderLen = udpDataLen + MaxCookieLen + SublayerLen
 )
 
-// The first 16 bits over UDP, RFC 3931 §3.2.1 and §4.1.2.1. The other bits are
+// The first 16 bits over UDP, RFC 3931 sections 3.2.1 and 4.1.2.1. The other bits are
 // reserved in data messages and ignored on receipt.
 const (
 	flagT       = 0x80 // in byte 0: control message
@@ -34,11 +34,11 @@ const (
 )
 
 // UDPData is a view of a whole UDP payload as an L2TPv3 data packet, RFC 3931
-// §4.1.2.1. Call Valid before any other method.
+// section 4.1.2.1. Call Valid before any other method.
 type UDPData []byte
 
 // Valid reports whether d can be a data packet: 8 bytes or more, T bit clear,
-// version 3. Reserved bits are ignored (RFC 3931 §4.1.2.1); Session ID 0 passes
+// version 3. Reserved bits are ignored (RFC 3931 section 4.1.2.1); Session ID 0 passes
 // and is no session's.
 func (d UDPData) Valid() bool {
 	return len(d) >= udpDataLen && d[0]&flagT == 0 && d[1]&versionMask == version3
@@ -52,11 +52,11 @@ func (d UDPData) SessionID() SessionID { return SessionID(binary.BigEndian.Uint3
 func (d UDPData) Body() []byte { return d[udpDataLen:] }
 
 // IPData is a view of a whole IP payload of protocol 115 as an L2TPv3 data
-// packet, RFC 3931 §4.1.1.1. Call Valid before any other method.
+// packet, RFC 3931 section 4.1.1.1. Call Valid before any other method.
 type IPData []byte
 
 // Valid reports whether d can be a data packet: 4 bytes or more and a Session ID
-// other than 0, which marks control messages (RFC 3931 §4.1.1.2).
+// other than 0, which marks control messages (RFC 3931 section 4.1.1.2).
 func (d IPData) Valid() bool { return len(d) >= ipDataLen && d.SessionID() != 0 }
 
 // SessionID returns the Session ID field.
@@ -67,18 +67,18 @@ func (d IPData) SessionID() SessionID { return SessionID(binary.BigEndian.Uint32
 func (d IPData) Body() []byte { return d[ipDataLen:] }
 
 // ControlUDP reports whether the UDP payload b is a control message: two bytes
-// or more and T bit set (RFC 3931 §4.1.2.1). The version is not looked at,
+// or more and T bit set (RFC 3931 section 4.1.2.1). The version is not looked at,
 // because an SCCRQ of version 2 may be the start of a fallback negotiation
-// (RFC 3931 §4.7.3); the control plane decides.
+// (RFC 3931 section 4.7.3); the control plane decides.
 func ControlUDP(b []byte) bool { return len(b) >= 2 && b[0]&flagT != 0 }
 
 // ControlIP reports whether the IP payload b is a control message: it starts
-// with Session ID 0 (RFC 3931 §4.1.1.2).
+// with Session ID 0 (RFC 3931 section 4.1.1.2).
 func ControlIP(b []byte) bool { return len(b) >= ipDataLen && binary.BigEndian.Uint32(b) == 0 }
 
 // DataHeader is all that precedes the tunnelled frame in one direction of a
 // session. It is a comparable value of per-session state: nothing in a packet
-// says which cookie length or sublayer it has (RFC 3931 §4.1).
+// says which cookie length or sublayer it has (RFC 3931 section 4.1).
 type DataHeader struct {
 	Transport Transport
 	SessionID SessionID
@@ -124,10 +124,10 @@ func (h DataHeader) Split(body []byte) (sublayer L2Sublayer, frame []byte, err e
 	return L2Sublayer(body[c : c+s]), body[c+s:], nil
 }
 
-// Bits of the first word of the Default L2-Specific Sublayer, RFC 3931 §4.6.
+// Bits of the first word of the Default L2-Specific Sublayer, RFC 3931 section 4.6.
 const sublayerS = 0x40000000
 
-// L2Sublayer is a view of the Default L2-Specific Sublayer, RFC 3931 §4.6. Call
+// L2Sublayer is a view of the Default L2-Specific Sublayer, RFC 3931 section 4.6. Call
 // Valid before any other method.
 type L2Sublayer []byte
 

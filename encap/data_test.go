@@ -24,7 +24,7 @@ func allHeaders(t testing.TB) []DataHeader {
 	return hs
 }
 
-// TestUDPDataValid tells the versions of RFC 3931 §4.1.2.1 and §4.7.2 apart.
+// TestUDPDataValid tells the versions of RFC 3931 sections 4.1.2.1 and 4.7.2 apart.
 func TestUDPDataValid(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -55,7 +55,7 @@ func TestUDPDataValid(t *testing.T) {
 	}
 }
 
-// TestIPDataValid tells data and control apart as RFC 3931 §4.1.1 does.
+// TestIPDataValid tells data and control apart as RFC 3931 section 4.1.1 does.
 func TestIPDataValid(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -147,7 +147,7 @@ func TestSplitWrongCookie(t *testing.T) {
 	}
 }
 
-// TestPutSeq checks the bits of RFC 3931 §4.6.
+// TestPutSeq checks the bits of RFC 3931 section 4.6.
 func TestPutSeq(t *testing.T) {
 	tests := []struct {
 		name string

@@ -1,6 +1,7 @@
 package encap
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -32,9 +33,25 @@ type decoded struct {
 	etherType uint16 // behind the tags
 	tags      int
 	inner     []byte // inner IP packet
-	mss       int
-	addresses []string // "outer source", "outer destination", inner ...
+	mss       int    // TCP MSS option where only NOPs precede it
+	mtu       int    // of an ICMP too-big message
+	sums      []sumStatus
+	addresses []string // source, destination: outermost packet first, quoted one last
 }
+
+// sumStatus is the verdict on one checksum with the number that Wireshark gives it.
+type sumStatus struct {
+	protocol string // first part of the name of Wireshark's field
+	status   int
+}
+
+const (
+	sumGood       = 1
+	sumUnverified = 2 // the packet is cut off
+	sumAbsent     = 3
+)
+
+var upperNames = map[uint8]string{ProtocolICMP: "icmp", ProtocolTCP: "tcp", ProtocolUDP: "udp", ProtocolICMPv6: "icmpv6"}
 
 var (
 	errNotIP      = errors.New("not an IP packet")
@@ -45,7 +62,7 @@ var (
 )
 
 // decodePacket decodes a whole packet. Sessions are looked up by id alone, as
-// RFC 3931 §4.1 has it.
+// RFC 3931 section 4.1 has it.
 func decodePacket(packet []byte, sessions map[SessionID]pseudowire) (d decoded, err error) {
 	protocol, payload, err := d.ip(packet)
 	if err != nil {
@@ -78,13 +95,13 @@ func (d *decoded) ip(packet []byte) (protocol uint8, payload []byte, err error) 
 		if !p.Valid() {
 			return 0, nil, errNotIP
 		}
-		if Checksum(p[:p.HeaderLen()], 0) != 0xffff {
-			return 0, nil, fmt.Errorf("IPv4 %w", errChecksum)
+		if err := d.verifyIPv4(p); err != nil {
+			return 0, nil, err
 		}
 		d.stack = append(d.stack, "ip")
 		d.addresses = append(d.addresses, p.Source().String(), p.Destination().String())
 		protocol, payload = p.Protocol(), p.Payload()
-		err = verifyUpper(protocol, payload, p.PseudoHeaderSum(protocol, len(payload)))
+		err = d.verifyUpper(protocol, payload, p.PseudoHeaderSum(protocol, len(payload)))
 	case 6:
 		p := IPv6(packet)
 		if !p.Valid() {
@@ -96,31 +113,38 @@ func (d *decoded) ip(packet []byte) (protocol uint8, payload []byte, err error) 
 		if protocol, payload, _, ok = p.Upper(); !ok {
 			return 0, nil, errNotIP
 		}
-		err = verifyUpper(protocol, payload, p.PseudoHeaderSum(protocol, len(payload)))
+		err = d.verifyUpper(protocol, payload, p.PseudoHeaderSum(protocol, len(payload)))
 	default:
 		err = errNotIP
 	}
 	return protocol, payload, err
 }
 
-func verifyUpper(protocol uint8, payload []byte, pseudo uint16) error {
-	var sum uint16
-	switch protocol {
-	case ProtocolTCP, ProtocolICMPv6:
-		sum = Checksum(payload, pseudo)
-	case ProtocolUDP:
-		if u := UDP(payload); u.Valid() && u.Checksum() == 0 {
-			return nil
-		}
-		sum = Checksum(payload, pseudo)
-	case ProtocolICMP:
-		sum = Checksum(payload, 0)
-	default:
+func (d *decoded) verifyIPv4(p IPv4) error {
+	if Checksum(p[:p.HeaderLen()], 0) != 0xffff {
+		return fmt.Errorf("IPv4 %w", errChecksum)
+	}
+	d.sums = append(d.sums, sumStatus{"ip", sumGood})
+	return nil
+}
+
+// verifyUpper verifies the checksums of the four protocols with a name.
+func (d *decoded) verifyUpper(protocol uint8, payload []byte, pseudo uint16) error {
+	name := upperNames[protocol]
+	if name == "" {
 		return nil
 	}
-	if sum != 0xffff {
-		return fmt.Errorf("protocol %d %w", protocol, errChecksum)
+	if u := UDP(payload); protocol == ProtocolUDP && u.Valid() && u.Checksum() == 0 {
+		d.sums = append(d.sums, sumStatus{name, sumAbsent})
+		return nil
 	}
+	if protocol == ProtocolICMP {
+		pseudo = 0
+	}
+	if Checksum(payload, pseudo) != 0xffff {
+		return fmt.Errorf("%s %w", name, errChecksum)
+	}
+	d.sums = append(d.sums, sumStatus{name, sumGood})
 	return nil
 }
 
@@ -212,15 +236,47 @@ func (d *decoded) innerIP(packet []byte) error {
 	if err != nil {
 		return err
 	}
-	name := map[uint8]string{ProtocolICMP: "icmp", ProtocolTCP: "tcp", ProtocolUDP: "udp", ProtocolICMPv6: "icmpv6"}[protocol]
+	name := upperNames[protocol]
 	if name == "" {
 		return errNotIP
 	}
 	d.stack = append(d.stack, name)
-	if s := TCP(payload); protocol == ProtocolTCP && s.Valid() {
-		if o := s.Options(); len(o) >= 4 && o[0] == tcpOptMSS {
+	switch s, m := TCP(payload), ICMP(payload); {
+	case protocol == ProtocolTCP && s.Valid():
+		if o := bytes.TrimLeft(s.Options(), "\x01"); len(o) >= 4 && o[0] == tcpOptMSS {
 			d.mss = int(binary.BigEndian.Uint16(o[2:4]))
 		}
+	case protocol == ProtocolICMP && m.Valid() && m.Type() == icmpUnreachable && m.Code() == icmpFragNeeded:
+		d.mtu = m.NextHopMTU()
+		return d.quoted(m.Payload())
+	case protocol == ProtocolICMPv6 && m.Valid() && m.Type() == icmpv6TooBig:
+		d.mtu = int(m.MTU())
+		return d.quoted(m.Payload())
+	}
+	return nil
+}
+
+// quoted decodes the headers of the packet in an ICMP error, whose end is cut off.
+func (d *decoded) quoted(packet []byte) error {
+	var protocol uint8
+	switch p4, p6 := IPv4(packet), IPv6(packet); {
+	case ipVersion(packet) == 4 && len(packet) >= IPv4Len && len(packet) >= p4.HeaderLen():
+		if err := d.verifyIPv4(p4); err != nil {
+			return err
+		}
+		d.stack = append(d.stack, "ip")
+		d.addresses = append(d.addresses, p4.Source().String(), p4.Destination().String())
+		protocol = p4.Protocol()
+	case ipVersion(packet) == 6 && len(packet) >= IPv6Len:
+		d.stack = append(d.stack, "ipv6")
+		d.addresses = append(d.addresses, p6.Source().String(), p6.Destination().String())
+		protocol = p6.NextHeader()
+	default:
+		return errNotIP
+	}
+	if name := upperNames[protocol]; name != "" {
+		d.stack = append(d.stack, name)
+		d.sums = append(d.sums, sumStatus{name, sumUnverified})
 	}
 	return nil
 }

@@ -3,7 +3,7 @@ package encap
 import "encoding/binary"
 
 // EthernetLen is the header of an untagged Ethernet frame as a pseudowire
-// carries it: no preamble, no FCS (RFC 4719 §3.1).
+// carries it: no preamble, no FCS (RFC 4719 section 3.1).
 const EthernetLen = 14
 
 // VLANTagLen is one IEEE 802.1Q tag: TPID and TCI.
@@ -22,7 +22,7 @@ const (
 	EtherTypeQinQ = 0x88a8 // IEEE 802.1ad service tag
 )
 
-// Ethernet is a view of an Ethernet frame, RFC 4719 §3.1. Call Valid before any
+// Ethernet is a view of an Ethernet frame, RFC 4719 section 3.1. Call Valid before any
 // other method.
 type Ethernet []byte
 

@@ -68,7 +68,7 @@ func TestIPv6Fields(t *testing.T) {
 	}
 }
 
-// TestIPv6Upper walks chains of extension headers (RFC 8200 §4.1).
+// TestIPv6Upper walks chains of extension headers (RFC 8200 section 4.1).
 func TestIPv6Upper(t *testing.T) {
 	hop := extension{ProtocolHopByHop, make([]byte, 8)}
 	dst := extension{ProtocolDestOpts, append([]byte{0, 1}, make([]byte, 14)...)}
@@ -143,7 +143,7 @@ func TestUDPFields(t *testing.T) {
 			t.Errorf("length %d: got %d, valid %v", n, u.Length(), u.Valid())
 		}
 	}
-	if u.Checksum() != 0xffff || UDP(u[:7]).Valid() {
+	if u.Checksum() != 0xffff || u[:7].Valid() {
 		t.Error("checksum or short header")
 	}
 }

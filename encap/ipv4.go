@@ -5,17 +5,17 @@ import (
 	"net/netip"
 )
 
-// IPv4Len is an IPv4 header without options, RFC 791 §3.1.
+// IPv4Len is an IPv4 header without options, RFC 791 section 3.1.
 const IPv4Len = 20
 
-// IPv4 header fields, RFC 791 §3.1.
+// IPv4 header fields, RFC 791 section 3.1.
 const (
 	ipv4DF         = 0x4000
 	ipv4MF         = 0x2000
 	ipv4OffsetMask = 0x1fff
 )
 
-// IPv4 is a view of an IPv4 packet, RFC 791 §3.1. Call Valid before any other
+// IPv4 is a view of an IPv4 packet, RFC 791 section 3.1. Call Valid before any other
 // method. Bytes behind Total Length (Ethernet padding) are no part of it.
 type IPv4 []byte
 
@@ -32,7 +32,7 @@ func (p IPv4) Valid() bool {
 // HeaderLen returns the header's bytes with options (IHL times four).
 func (p IPv4) HeaderLen() int { return int(p[0]&0x0f) << 2 }
 
-// TOS returns the Type of Service byte: DSCP and ECN (RFC 2474 §3, RFC 3168 §5).
+// TOS returns the Type of Service byte: DSCP and ECN (RFC 2474 section 3, RFC 3168 section 5).
 func (p IPv4) TOS() uint8 { return p[1] }
 
 // TotalLength returns the packet's bytes, header included.
@@ -85,7 +85,7 @@ func (p IPv4) Destination() netip.Addr { return netip.AddrFrom4([4]byte(p[16:20]
 func (p IPv4) Payload() []byte { return p[p.HeaderLen():p.TotalLength()] }
 
 // PseudoHeaderSum returns the folded sum of the pseudo-header for an upper-layer
-// packet of length bytes (RFC 9293 §3.1, RFC 768), to start Checksum with.
+// packet of length bytes (RFC 9293 section 3.1, RFC 768), to start Checksum with.
 func (p IPv4) PseudoHeaderSum(protocol uint8, length int) uint16 {
 	return pseudoSum(p[12:20], protocol, length)
 }

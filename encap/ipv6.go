@@ -5,14 +5,14 @@ import (
 	"net/netip"
 )
 
-// IPv6Len is the fixed IPv6 header, RFC 8200 §3.
+// IPv6Len is the fixed IPv6 header, RFC 8200 section 3.
 const IPv6Len = 40
 
-// maxExtensions bounds the walk over extension headers. RFC 8200 §4.1 knows
+// maxExtensions bounds the walk over extension headers. RFC 8200 section 4.1 knows
 // seven in the recommended order; more are not worth a core's time.
 const maxExtensions = 8
 
-// IPv6 is a view of an IPv6 packet, RFC 8200 §3. Call Valid before any other
+// IPv6 is a view of an IPv6 packet, RFC 8200 section 3. Call Valid before any other
 // method. Bytes behind Payload Length (Ethernet padding) are no part of it.
 type IPv6 []byte
 
@@ -22,7 +22,7 @@ func (p IPv6) Valid() bool {
 	return len(p) >= IPv6Len && p[0]>>4 == 6 && IPv6Len+p.PayloadLength() <= len(p)
 }
 
-// TrafficClass returns DSCP and ECN (RFC 2474 §3, RFC 3168 §5).
+// TrafficClass returns DSCP and ECN (RFC 2474 section 3, RFC 3168 section 5).
 func (p IPv6) TrafficClass() uint8 { return p[0]<<4 | p[1]>>4 }
 
 // FlowLabel returns the 20 bits of the Flow Label.
@@ -52,13 +52,13 @@ func (p IPv6) Destination() netip.Addr { return netip.AddrFrom16([16]byte(p[24:4
 func (p IPv6) Payload() []byte { return p[IPv6Len : IPv6Len+p.PayloadLength()] }
 
 // PseudoHeaderSum returns the folded sum of the pseudo-header for an upper-layer
-// packet of length bytes (RFC 8200 §8.1), to start Checksum with. A routing
+// packet of length bytes (RFC 8200 section 8.1), to start Checksum with. A routing
 // header's final destination is not looked up.
 func (p IPv6) PseudoHeaderSum(protocol uint8, length int) uint16 {
 	return pseudoSum(p[8:40], protocol, length)
 }
 
-// Upper walks over the extension headers (RFC 8200 §4.1) and returns the upper
+// Upper walks over the extension headers (RFC 8200 section 4.1) and returns the upper
 // layer's protocol and bytes, in p's memory. fragment says that the packet is a
 // fragment other than the first, so payload does not start with a header; the
 // protocol is then the one that the Fragment header names. ok is false when a
@@ -72,7 +72,7 @@ func (p IPv6) Upper() (protocol uint8, payload []byte, fragment, ok bool) {
 		case ProtocolHopByHop, ProtocolRouting, ProtocolDestOpts, ProtocolMobility:
 			n = extensionLen(payload, 8, 8) // in units of 8 beyond the first 8
 		case ProtocolAH:
-			n = extensionLen(payload, 8, 4) // in units of 4 beyond the first 8, RFC 4302 §2.2
+			n = extensionLen(payload, 8, 4) // in units of 4 beyond the first 8, RFC 4302 section 2.2
 		case ProtocolFragment:
 			n = extensionLen(payload, 8, 0)
 			if n > 0 {

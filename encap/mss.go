@@ -5,7 +5,7 @@ import (
 	"math/bits"
 )
 
-// TCP option kinds, RFC 9293 §3.2.
+// TCP option kinds, RFC 9293 section 3.2.
 const (
 	tcpOptEnd    = 0
 	tcpOptNop    = 1
@@ -13,7 +13,7 @@ const (
 	tcpOptMSSLen = 4
 )
 
-// ClampMSS lowers the Maximum Segment Size option (RFC 9293 §3.7.1) of a SYN or
+// ClampMSS lowers the Maximum Segment Size option (RFC 9293 section 3.7.1) of a SYN or
 // SYN-ACK in the IPv4 or IPv6 packet ip to mtu-40 or mtu-60 where it is higher,
 // corrects the TCP checksum and reports whether it changed anything. It never
 // raises the value and adds no option. Anything else (other protocols, fragments

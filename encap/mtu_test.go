@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// tcpHeaders4 and tcpHeaders6 are what an MSS leaves out (RFC 9293 §3.7.1).
+// tcpHeaders4 and tcpHeaders6 are what an MSS leaves out (RFC 9293 section 3.7.1).
 const (
 	tcpHeaders4 = IPv4Len + TCPLen
 	tcpHeaders6 = IPv6Len + TCPLen

@@ -6,11 +6,11 @@ import "errors"
 var (
 	// ErrPPPTruncated says that a frame ends before or inside its Protocol field.
 	ErrPPPTruncated = errors.New("PPP frame ends inside its header")
-	// ErrPPPProtocol says that a Protocol field breaks the rules of RFC 1661 §2.
+	// ErrPPPProtocol says that a Protocol field breaks the rules of RFC 1661 section 2.
 	ErrPPPProtocol = errors.New("PPP protocol field is malformed")
 )
 
-// Address and Control of a PPP frame in HDLC-like framing, RFC 1662 §3.1.
+// Address and Control of a PPP frame in HDLC-like framing, RFC 1662 section 3.1.
 const (
 	pppAllStations = 0xff
 	pppUI          = 0x03
@@ -23,9 +23,9 @@ const MaxPPPHeaderLen = 4
 // PPPFraming says which parts of the PPP header are left out. The zero value
 // leaves out nothing: FF 03 and a two-byte Protocol, always understood.
 type PPPFraming struct {
-	// NoAddressControl leaves out FF 03 (RFC 1661 §6.6, ACFC).
+	// NoAddressControl leaves out FF 03 (RFC 1661 section 6.6, ACFC).
 	NoAddressControl bool
-	// CompressProtocol sends protocols up to 0xff as one byte (RFC 1661 §6.5,
+	// CompressProtocol sends protocols up to 0xff as one byte (RFC 1661 section 6.5,
 	// PFC).
 	CompressProtocol bool
 }
@@ -36,9 +36,9 @@ type PPPFraming struct {
 // of info again. info shares b's memory and may be empty; padding is not removed.
 //
 // Errors: ErrPPPTruncated; ErrPPPProtocol when the field's last byte is even or
-// it is 0x00ff, which is reserved (RFC 1661 §2, §6.6). With ErrPPPProtocol all
+// it is 0x00ff, which is reserved (RFC 1661 sections 2, 6.6). With ErrPPPProtocol all
 // results are set nevertheless, because such a frame counts as one of an unknown
-// protocol and is answered by a Protocol-Reject (RFC 1661 §2, §5.7).
+// protocol and is answered by a Protocol-Reject (RFC 1661 sections 2, 5.7).
 func ParsePPP(b []byte) (p PPPProtocol, info []byte, f PPPFraming, err error) {
 	if len(b) >= 2 && b[0] == pppAllStations && b[1] == pppUI {
 		b = b[2:]
@@ -62,7 +62,7 @@ func ParsePPP(b []byte) (p PPPProtocol, info []byte, f PPPFraming, err error) {
 // AppendPPPHeader appends the header of a frame of protocol p to b: FF 03 unless
 // f leaves it out, then the Protocol in one byte when f asks for it and p is
 // compressible, else in two. LCP is above 0xff and so always has two bytes
-// (RFC 1661 §6.5); that LCP keeps FF 03 (RFC 1661 §6.6) is the caller's to see to.
+// (RFC 1661 section 6.5); that LCP keeps FF 03 (RFC 1661 section 6.6) is the caller's to see to.
 func AppendPPPHeader(b []byte, p PPPProtocol, f PPPFraming) []byte {
 	if !f.NoAddressControl {
 		b = append(b, pppAllStations, pppUI)

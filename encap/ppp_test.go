@@ -58,7 +58,7 @@ func TestPPPHeaderRoundTrip(t *testing.T) {
 			if len(b) != PPPHeaderLen(p, f) {
 				t.Fatalf("%v %+v: %x, Len %d", p, f, b, PPPHeaderLen(p, f))
 			}
-			if v&0x101 != 1 || p == protoReserved { // RFC 1661 §2: even high, odd low byte
+			if v&0x101 != 1 || p == protoReserved { // RFC 1661 section 2: even high, odd low byte
 				continue
 			}
 			// 03 first in the information is what could be confused with Control.

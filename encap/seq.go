@@ -2,11 +2,11 @@ package encap
 
 // Seq is a Sequence Number of the Default L2-Specific Sublayer: 24 bits, the
 // first one of a session is 0 and every sequenced packet adds one modulo 2^24
-// (RFC 3931 §4.6, appendix C).
+// (RFC 3931 section 4.6, appendix C).
 type Seq uint32
 
 const (
-	seqMask = 0x00ffffff // number field, RFC 3931 §4.6
+	seqMask = 0x00ffffff // number field, RFC 3931 section 4.6
 	seqHalf = 0x00800000 // half of the number space, RFC 3931 appendix C
 )
 

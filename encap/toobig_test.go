@@ -56,8 +56,8 @@ func TestTooBigIPv6(t *testing.T) {
 	}
 }
 
-// TestTooBigMTU checks the bounds of the MTU told: RFC 791 §3.2, RFC 8200 §5 and
-// the 16 bits of RFC 1191 §4.
+// TestTooBigMTU checks the bounds of the MTU told: RFC 791 section 3.2, RFC 8200 section 5 and
+// the 16 bits of RFC 1191 section 4.
 func TestTooBigMTU(t *testing.T) {
 	for mtu, want := range map[int][2]int{
 		-5: {68, 1280}, 0: {68, 1280}, 67: {68, 1280}, 576: {576, 1280}, 1279: {1279, 1280},
@@ -73,7 +73,7 @@ func TestTooBigMTU(t *testing.T) {
 	}
 }
 
-// TestTooBigForbidden4 lists what RFC 1122 §3.2.2 forbids to answer.
+// TestTooBigForbidden4 lists what RFC 1122 section 3.2.2 forbids to answer.
 func TestTooBigForbidden4(t *testing.T) {
 	from := func(src, dst string, protocol uint8, fragment uint16, payload ...byte) []byte {
 		return buildIPv4(netip.MustParseAddr(src), netip.MustParseAddr(dst), protocol, fragment, nil, payload)
@@ -118,7 +118,7 @@ func TestTooBigForbidden4(t *testing.T) {
 	}
 }
 
-// TestTooBigForbidden6 lists what RFC 4443 §2.4 (e) forbids to answer.
+// TestTooBigForbidden6 lists what RFC 4443 section 2.4 (e) forbids to answer.
 func TestTooBigForbidden6(t *testing.T) {
 	from := func(src, dst string, protocol uint8, chain []extension, payload ...byte) []byte {
 		return buildIPv6(netip.MustParseAddr(src), netip.MustParseAddr(dst), protocol, chain, payload)

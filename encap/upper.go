@@ -4,12 +4,12 @@ import "encoding/binary"
 
 // Header sizes without options, in bytes.
 const (
-	TCPLen  = 20 // RFC 9293 §3.1
+	TCPLen  = 20 // RFC 9293 section 3.1
 	UDPLen  = 8  // RFC 768
-	ICMPLen = 8  // RFC 792; RFC 4443 §3.2: type, code, checksum and one word
+	ICMPLen = 8  // RFC 792; RFC 4443 section 3.2: type, code, checksum and one word
 )
 
-// TCPFlags are the control bits of a TCP header, RFC 9293 §3.1 and RFC 3168 §6.1.
+// TCPFlags are the control bits of a TCP header, RFC 9293 section 3.1 and RFC 3168 section 6.1.
 type TCPFlags uint8
 
 // The control bits.
@@ -24,7 +24,7 @@ const (
 	TCPCwr
 )
 
-// TCP is a view of a TCP segment, RFC 9293 §3.1. Call Valid before any other
+// TCP is a view of a TCP segment, RFC 9293 section 3.1. Call Valid before any other
 // method.
 type TCP []byte
 
@@ -96,7 +96,7 @@ func (u UDP) Length() int { return int(binary.BigEndian.Uint16(u[4:6])) }
 // SetLength writes the Length; the checksum is not touched.
 func (u UDP) SetLength(n int) { binary.BigEndian.PutUint16(u[4:6], uint16(n)) }
 
-// Checksum returns the Checksum field; 0 means none (RFC 768, RFC 3931 §4.1.2.3).
+// Checksum returns the Checksum field; 0 means none (RFC 768, RFC 3931 section 4.1.2.3).
 func (u UDP) Checksum() uint16 { return binary.BigEndian.Uint16(u[6:8]) }
 
 // SetChecksum writes the Checksum field as it is; a computed 0 is to be written
@@ -106,7 +106,7 @@ func (u UDP) SetChecksum(sum uint16) { binary.BigEndian.PutUint16(u[6:8], sum) }
 // Payload returns what follows the header up to Length, in u's memory.
 func (u UDP) Payload() []byte { return u[UDPLen:u.Length()] }
 
-// ICMP is a view of an ICMP (RFC 792) or ICMPv6 (RFC 4443 §2.1) message. Call
+// ICMP is a view of an ICMP (RFC 792) or ICMPv6 (RFC 4443 section 2.1) message. Call
 // Valid before any other method.
 type ICMP []byte
 
@@ -126,10 +126,10 @@ func (m ICMP) Checksum() uint16 { return binary.BigEndian.Uint16(m[2:4]) }
 // SetChecksum writes the Checksum field.
 func (m ICMP) SetChecksum(sum uint16) { binary.BigEndian.PutUint16(m[2:4], sum) }
 
-// NextHopMTU returns the MTU of an IPv4 type 3 code 4 message, RFC 1191 §4.
+// NextHopMTU returns the MTU of an IPv4 type 3 code 4 message, RFC 1191 section 4.
 func (m ICMP) NextHopMTU() int { return int(binary.BigEndian.Uint16(m[6:8])) }
 
-// MTU returns the MTU of an ICMPv6 type 2 message, RFC 4443 §3.2.
+// MTU returns the MTU of an ICMPv6 type 2 message, RFC 4443 section 3.2.
 func (m ICMP) MTU() uint32 { return binary.BigEndian.Uint32(m[4:8]) }
 
 // Payload returns what follows the eight header bytes, in m's memory.
