@@ -44,14 +44,7 @@ func TestEthernet(t *testing.T) {
 func testEthernet(t *testing.T, l *link) {
 	count(t, "Ethernet", l.name)
 	lab := useLab(t)
-	var c *culvert
-	if l.n%2 == 0 { // either end may be first
-		l.kernelEthernet(t, lab.peer, kernelAddresses...)
-		c = startCulvert(t, lab, l.toml("eth", ethernetAddresses))
-	} else {
-		c = startCulvert(t, lab, l.toml("eth", ethernetAddresses))
-		l.kernelEthernet(t, lab.peer, kernelAddresses...)
-	}
+	c := l.ethernet(t, lab, l.n%2 == 0, l.toml("eth", ethernetAddresses))
 	s := c.session(t, l.sid())
 	if s.State != "up" || s.Pseudowire != "eth" || s.Interface != l.device() {
 		t.Errorf("session: %+v", s)
@@ -69,7 +62,7 @@ func testEthernet(t *testing.T, l *link) {
 	everySize(t, lab, innerPeer6, 0, mtu)
 	peerPings(t, lab, innerHost4.String(), mtu)
 	peerPings(t, lab, innerHost6.String(), mtu)
-	l.agree(t, c, "l2e")
+	l.agree(t, c, true)
 	c.noDrops(t)
 	c.stop(t)
 }
@@ -115,12 +108,12 @@ func TestEthernetPeerRestart(t *testing.T) {
 			count(t, "Ethernet, peer restarts", tr.name)
 			lab := useLab(t)
 			l := newLink(tr, 8, true, true)
-			c := startCulvert(t, lab, l.toml("eth", ethernetAddresses))
-			l.kernelEthernet(t, lab.peer, kernelAddresses...)
+			c := l.ethernet(t, lab, true, l.toml("eth", ethernetAddresses))
 			lab.peer.run(t, "ping -n -q -c 50 -i 0.002 -W 2 %s", innerHost4)
 			c.noDrops(t)
 			l.removeKernelEthernet(t, lab.peer)
-			l.kernelEthernet(t, lab.peer, kernelAddresses...)
+			l.kernelEthernet(t, lab.peer)
+			kernelUp(t, lab.peer, kernelAddresses...)
 			lab.peer.run(t, "until_ok 40 ping -n -q -c 1 -W 1 %s", innerHost4)
 			lab.peer.run(t, "pings %s 100 1000", innerHost4)
 			moved := c.drops(t)
@@ -142,14 +135,13 @@ func TestFragments(t *testing.T) {
 			lab := useLab(t)
 			l := newLink(tr, 8, true, false)
 			config := strings.Replace(l.toml("eth", ethernetAddresses, "mtu = 1500"), "\ntid = ", "\ndf = false\ntid = ", 1)
-			c := startCulvert(t, lab, config)
-			l.kernelEthernet(t, lab.peer, kernelAddresses...)
+			c := l.ethernet(t, lab, true, config)
 			lab.peer.run(t, "ip link set l2e mtu 1500")
 			everySize(t, lab, innerPeer4, 0, 1500)
 			everySize(t, lab, innerPeer6, 0, 1500)
 			peerPings(t, lab, innerHost4.String(), 1500)
 			peerPings(t, lab, innerHost6.String(), 1500)
-			l.agree(t, c, "l2e")
+			l.agree(t, c, true)
 			c.noDrops(t)
 			c.stop(t)
 		})
@@ -162,8 +154,7 @@ func TestCommandLine(t *testing.T) {
 	count(t, "culvert show", tr.name)
 	lab := useLab(t)
 	l := newLink(tr, 8, true, true)
-	c := startCulvert(t, lab, l.toml("eth", ethernetAddresses))
-	l.kernelEthernet(t, lab.peer, kernelAddresses...)
+	c := l.ethernet(t, lab, true, l.toml("eth", ethernetAddresses))
 	lab.peer.run(t, "pings %s 100", innerHost4)
 	time.Sleep(100 * time.Millisecond)
 	for what, want := range map[string]string{

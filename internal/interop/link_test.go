@@ -37,7 +37,11 @@ type link struct {
 	kernelExpects        []byte
 	kernelLocal          netip.Addr // where the kernel's packets come from
 	kernelSID, kernelPID uint32     // the kernel's session id, and what it believes to be ours
+	lost                 early
 }
+
+// early is how many packets either end sent before the other was there: at least, at most.
+type early struct{ oursMin, oursMax, theirsMin, theirsMax uint64 }
 
 var linkCount int
 
@@ -79,17 +83,14 @@ func (l *link) device() string { return "cv" + strconv.Itoa(l.n) }
 // that a mistake in culvert can not agree with itself. An Ethernet header takes 14 bytes of the rest, PPP's FF 03 and
 // protocol 4.
 func (l *link) mtu(ppp bool) int {
-	mtu := 1500 - 4 - l.cookie
+	mtu := 1500 - l.header()
 	if l.encap == "udp" {
-		mtu -= 8 + 4
+		mtu -= 8
 	}
 	if l.host.Is6() {
 		mtu -= 40
 	} else {
 		mtu -= 20
-	}
-	if l.sublayer {
-		mtu -= 4
 	}
 	if ppp {
 		return mtu - 4
@@ -137,42 +138,59 @@ func tomlBytes(b []byte) string {
 // kernelMAC is the address of every l2e: a new one for each would leave stale neighbours at the other end.
 const kernelMAC = "02:00:00:00:00:02"
 
-// kernelEthernet makes the kernel's end with `ip l2tp`: device l2e, up, with these addresses.
-func (l *link) kernelEthernet(t *testing.T, p *peer, addresses ...string) {
+// kernelEthernet makes the kernel's end with `ip l2tp`: device l2e, which is down yet.
+func (l *link) kernelEthernet(t *testing.T, p *peer) {
 	t.Helper()
 	tunnel := fmt.Sprintf("ip l2tp add tunnel tunnel_id %d peer_tunnel_id %d encap %s local %s remote %s",
 		l.kernelTID(), l.tid(), l.encap, l.kernelLocal, l.host)
 	if l.encap == "udp" {
 		tunnel += fmt.Sprintf(" udp_sport %d udp_dport %d", l.peerPort, l.hostPort)
 	}
-	t.Cleanup(func() { l.removeKernelEthernet(t, p) })
-	// the kernel closes the socket of a deleted tunnel some time later
-	p.run(t, "until_ok 20 %s", tunnel)
-	l.kernelSession(t, p, addresses...)
-}
-
-// kernelSession makes the session of a tunnel that is there.
-func (l *link) kernelSession(t *testing.T, p *peer, addresses ...string) {
-	t.Helper()
-	c := fmt.Sprintf("ip l2tp add session name l2e tunnel_id %d session_id %d peer_session_id %d", l.kernelTID(), l.kernelSID, l.kernelPID)
+	session := fmt.Sprintf("ip l2tp add session name l2e tunnel_id %d session_id %d peer_session_id %d", l.kernelTID(), l.kernelSID, l.kernelPID)
 	if l.cookie > 0 {
-		c += fmt.Sprintf(" cookie %x peer_cookie %x", l.kernelSends, l.kernelExpects)
+		session += fmt.Sprintf(" cookie %x peer_cookie %x", l.kernelSends, l.kernelExpects)
 	}
 	if l.sublayer {
-		c += " l2spec_type default"
+		session += " l2spec_type default"
 	} else {
-		c += " l2spec_type none"
+		session += " l2spec_type none"
 	}
 	if l.seq {
-		c += " seq both"
+		session += " seq both"
 	}
+	t.Cleanup(func() { l.removeKernelEthernet(t, p) })
+	// the kernel closes the socket of a deleted tunnel some time later, hence the repetition
+	p.run(t, "until_ok 20 %s && %s", tunnel, session)
+}
+
+// kernelUp sets l2e up with these addresses.
+func kernelUp(t *testing.T, p *peer, addresses ...string) {
+	t.Helper()
+	c := "ip link set l2e address " + kernelMAC + " up"
 	for _, a := range addresses {
 		c += " && ip addr add " + a + " dev l2e"
 		if strings.Contains(a, ":") {
 			c += " nodad"
 		}
 	}
-	p.run(t, "%s && ip link set l2e address %s up", c, kernelMAC)
+	p.run(t, "%s", c)
+}
+
+// ethernet starts both ends, in either order, with the inner addresses. The kernel sends nothing before ours is there.
+func (l *link) ethernet(t *testing.T, lab *lab, kernelFirst bool, config string) *culvert {
+	t.Helper()
+	if kernelFirst {
+		l.kernelEthernet(t, lab.peer)
+		c := startCulvert(t, lab, config)
+		kernelUp(t, lab.peer, kernelAddresses...)
+		return c
+	}
+	c := startCulvert(t, lab, config)
+	l.lost.oursMin = c.session(t, l.sid()).TxPackets
+	l.kernelEthernet(t, lab.peer)
+	kernelUp(t, lab.peer, kernelAddresses...)
+	l.lost.oursMax = c.session(t, l.sid()).TxPackets
+	return c
 }
 
 func (l *link) removeKernelEthernet(t *testing.T, p *peer) {
@@ -201,31 +219,20 @@ func (l *link) l2tpppp(pppd string) string {
 
 // kernelStats is what the kernel counts for the link's session: packets with an L2TP header that were sent and
 // received, and errors on receipt (unwanted cookies, old sequence numbers).
-type kernelStats struct{ tx, txErrors, rx, rxErrors uint64 }
+type kernelStats struct{ tx, txBytes, txErrors, rx, rxBytes, rxErrors uint64 }
 
 func (l *link) kernelStats(t *testing.T, p *peer) (s kernelStats) {
 	t.Helper()
 	out := p.run(t, `awk '/^  SESSION %d,/{on=1} on && / tx [0-9]/{print $3, $5; exit}' /sys/kernel/debug/l2tp/tunnels`, l.kernelSID)
-	var bytes uint64
-	if _, err := fmt.Sscanf(out, "%d/%d/%d %d/%d/%d", &s.tx, &bytes, &s.txErrors, &s.rx, &bytes, &s.rxErrors); err != nil {
+	if _, err := fmt.Sscanf(out, "%d/%d/%d %d/%d/%d", &s.tx, &s.txBytes, &s.txErrors, &s.rx, &s.rxBytes, &s.rxErrors); err != nil {
 		t.Fatalf("kernel's session statistics: %q", out)
 	}
 	return s
 }
 
-// deviceStats reads a device's own counters in the guest.
-func deviceStats(t *testing.T, p *peer, device string) (rxPackets, rxBytes, txPackets, txBytes uint64) {
-	t.Helper()
-	out := p.run(t, "cd /sys/class/net/%s/statistics && cat rx_packets rx_bytes tx_packets tx_bytes; cd /root", device)
-	if _, err := fmt.Sscan(out, &rxPackets, &rxBytes, &txPackets, &txBytes); err != nil {
-		t.Fatalf("statistics of %s: %q", device, out)
-	}
-	return
-}
-
-// agree waits until culvert and the kernel have counted the same packets in both directions, and bytes of frames too
-// where the kernel's device counts what we do. Packets may still be under way when it is called.
-func (l *link) agree(t *testing.T, c *culvert, device string) {
+// agree waits until culvert and the kernel have counted the same packets in both directions, and the same bytes of
+// frames too where bytes says so and nothing was lost early. Packets may still be under way when it is called.
+func (l *link) agree(t *testing.T, c *culvert, bytes bool) {
 	t.Helper()
 	eventually(t, 3*time.Second, func() string {
 		k := l.kernelStats(t, c.lab.peer)
@@ -233,16 +240,31 @@ func (l *link) agree(t *testing.T, c *culvert, device string) {
 		if k.rxErrors != 0 || k.txErrors != 0 {
 			t.Fatalf("the kernel counts errors: %+v", k)
 		}
-		if s.TxPackets != k.rx || s.RxPackets != k.tx {
-			return fmt.Sprintf("we count %d sent, %d received; the kernel %d received, %d sent", s.TxPackets, s.RxPackets, k.rx, k.tx)
+		if !between(s.TxPackets, k.rx, l.lost.oursMin, l.lost.oursMax) || !between(k.tx, s.RxPackets, l.lost.theirsMin, l.lost.theirsMax) {
+			return fmt.Sprintf("we count %d sent, %d received; the kernel %d received, %d sent; early %+v", s.TxPackets, s.RxPackets, k.rx, k.tx, l.lost)
 		}
-		if device == "" {
-			return ""
-		}
-		_, rxBytes, _, txBytes := deviceStats(t, c.lab.peer, device)
-		if s.TxBytes != rxBytes || s.RxBytes != txBytes {
+		// the kernel counts the L2TP header with the frame
+		rxBytes, txBytes := k.rxBytes-k.rx*uint64(l.header()), k.txBytes-k.tx*uint64(l.header())
+		if bytes && (l.lost.oursMax == 0 && s.TxBytes != rxBytes || l.lost.theirsMax == 0 && s.RxBytes != txBytes) {
 			return fmt.Sprintf("we count %d bytes sent, %d received; the kernel %d received, %d sent", s.TxBytes, s.RxBytes, rxBytes, txBytes)
 		}
 		return ""
 	})
+}
+
+// between tells whether sent less received is what got lost early.
+func between(sent, received, lostMin, lostMax uint64) bool {
+	return received+lostMin <= sent && sent <= received+lostMax
+}
+
+// header is the size of the L2TP header, without UDP's.
+func (l *link) header() int {
+	n := 4 + l.cookie
+	if l.encap == "udp" {
+		n += 4
+	}
+	if l.sublayer {
+		n += 4
+	}
+	return n
 }

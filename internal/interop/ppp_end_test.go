@@ -25,8 +25,7 @@ func TestPPPEnds(t *testing.T) {
 				lab := useLab(t)
 				// with numbers: a peer that begins again begins them again too
 				l := newLink(tr, 8, true, true)
-				c := startCulvert(t, lab, l.toml("ppp", `ppp_profile = "p0"`)+pppProfile())
-				l.startPPPD(t, lab.peer, "")
+				c := l.ppp(t, lab, false, "", "")
 				l.pppUp(t, c)
 				lab.peer.run(t, "ping -n -q -c 30 -i 0.002 -W 2 %s", pppHost)
 				k.run(t, l, c)
@@ -66,7 +65,7 @@ func pppdCloses(t *testing.T, l *link, c *culvert) {
 
 // culvertCloses: SIGTERM makes us say goodbye, and pppd hears it.
 func culvertCloses(t *testing.T, l *link, c *culvert) {
-	l.agree(t, c, "")
+	l.agree(t, c, false)
 	c.noDrops(t)
 	begin := time.Now()
 	c.stop(t)

@@ -45,6 +45,29 @@ func (l *link) startPPPD(t *testing.T, p *peer, extra string) {
 	p.run(t, "rm -f /tmp/pppd.log; %s >/tmp/l2tpppp.out 2>&1 & pid=$!", l.l2tpppp(pppdOptions(extra)))
 }
 
+// ppp starts both ends, in either order. What one sends before the other is there gets lost.
+func (l *link) ppp(t *testing.T, lab *lab, kernelFirst bool, pppd, profile string) (c *culvert) {
+	t.Helper()
+	config := l.toml("ppp", `ppp_profile = "p0"`) + pppProfile(profile)
+	if kernelFirst {
+		l.startPPPD(t, lab.peer, pppd)
+		lab.peer.run(t, "until_ok 60 grep -q 'sent .LCP ConfReq' /tmp/pppd.log")
+		l.lost.theirsMin = l.kernelStats(t, lab.peer).tx
+		c = startCulvert(t, lab, config)
+		l.lost.theirsMax = l.kernelStats(t, lab.peer).tx
+		return c
+	}
+	c = startCulvert(t, lab, config)
+	if lab.host.carrier(t, l.device()) {
+		t.Error("our device has carrier before there is a peer")
+	}
+	l.lost.oursMin = c.session(t, l.sid()).TxPackets
+	l.startPPPD(t, lab.peer, pppd)
+	lab.peer.run(t, "until_ok 60 test -s /tmp/pppd.log")
+	l.lost.oursMax = c.session(t, l.sid()).TxPackets
+	return c
+}
+
 // pppUp waits until both ends have both network protocols open, and checks that they agree about everything.
 func (l *link) pppUp(t *testing.T, c *culvert) {
 	t.Helper()
@@ -131,21 +154,11 @@ func TestPPP(t *testing.T) {
 			t.Run(tr.name+"/"+l.shape(), func(t *testing.T) {
 				count(t, "PPP", tr.name)
 				lab := useLab(t)
-				var c *culvert
-				if l.n%2 == 0 {
-					l.startPPPD(t, lab.peer, "")
-					c = startCulvert(t, lab, l.toml("ppp", `ppp_profile = "p0"`)+pppProfile())
-				} else {
-					c = startCulvert(t, lab, l.toml("ppp", `ppp_profile = "p0"`)+pppProfile())
-					if lab.host.carrier(t, l.device()) {
-						t.Error("our device has carrier before there is a peer")
-					}
-					l.startPPPD(t, lab.peer, "")
-				}
+				c := l.ppp(t, lab, l.n%2 == 0, "", "")
 				l.pppUp(t, c)
 				l.mtus(t, c, l.mtu(true))
 				l.pppTraffic(t, c, l.mtu(true))
-				l.agree(t, c, "")
+				l.agree(t, c, false)
 				c.noDrops(t)
 				c.stop(t)
 			})
@@ -195,8 +208,7 @@ func TestPPPOptions(t *testing.T) {
 				count(t, "PPP, options", tr.name)
 				lab := useLab(t)
 				l := newLink(tr, 8, false, false)
-				c := startCulvert(t, lab, l.toml("ppp", `ppp_profile = "p0"`)+pppProfile(k.profile))
-				l.startPPPD(t, lab.peer, k.pppd)
+				c := l.ppp(t, lab, false, k.pppd, k.profile)
 				l.pppUp(t, c)
 				mtu := k.mtu
 				if mtu == 0 {
@@ -210,7 +222,7 @@ func TestPPPOptions(t *testing.T) {
 				for _, bad := range k.noLog {
 					lab.peer.run(t, "! grep '%s' /tmp/pppd.log", bad)
 				}
-				l.agree(t, c, "")
+				l.agree(t, c, false)
 				c.noDrops(t)
 				c.stop(t)
 			})

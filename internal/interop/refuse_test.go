@@ -50,8 +50,7 @@ func TestMustFail(t *testing.T) {
 
 func testMustFail(t *testing.T, l *link, r refusal) {
 	lab := useLab(t)
-	c := startCulvert(t, lab, l.toml("eth", ethernetAddresses))
-	l.kernelEthernet(t, lab.peer, kernelAddresses...)
+	c := l.ethernet(t, lab, true, l.toml("eth", ethernetAddresses))
 	const sent = 20
 	if r.reason != "" {
 		lab.peer.run(t, "ip neigh replace %s lladdr 02:00:00:00:00:01 dev l2e; ping -n -q -c %d -i 0.002 -W 1 %s >/tmp/ping; grep -q ' 0 received' /tmp/ping", innerHost4, sent, innerHost4)

@@ -233,8 +233,7 @@ func TestVLAN(t *testing.T) {
 				count(t, "Ethernet, VLAN tags", tr.name)
 				lab := useLab(t)
 				l := newLink(tr, 8, true, false)
-				c := startCulvert(t, lab, l.toml("eth"))
-				l.kernelEthernet(t, lab.peer)
+				c := l.ethernet(t, lab, true, l.toml("eth"))
 				lab.peer.run(t, "%s && ip addr add %s/24 dev %s && ip link set %s mtu %d up && ip neigh add %s lladdr %s dev %s",
 					k.kernel, vlanInner4Peer, k.device, k.device, l.mtu(false)-4*len(k.tags), vlanInner4Host, vlanHostMAC, k.device)
 				f, err := openFrames(lab.host, lab.host.device(t, l.device()).Attrs().Index, k.tags)
@@ -243,7 +242,7 @@ func TestVLAN(t *testing.T) {
 				}
 				defer f.close()
 				testTagged(t, lab, f, l.mtu(false)-4*len(k.tags))
-				l.agree(t, c, "l2e")
+				l.agree(t, c, true)
 				c.noDrops(t)
 				c.stop(t)
 			})
