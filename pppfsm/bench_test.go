@@ -84,6 +84,7 @@ func BenchmarkSetup(b *testing.B) {
 
 // setup connects two new links until nothing is left to say.
 func setup(tb testing.TB, ca, cb Config, rnd io.Reader) [2]*Link {
+	tb.Helper()
 	links := [2]*Link{NewLink(ca, rnd), NewLink(cb, rnd)}
 	for _, l := range links {
 		l.Open(epoch)

@@ -70,7 +70,10 @@ func FuzzOptions(f *testing.F) {
 func fuzzConfigs() []Config {
 	s, c := ends()
 	return []Config{
-		s, c, {}, {Silent: true, IPv4: true}, {Passive: true, MaxReply: 128, MaxConfigure: 2},
+		s, c,
+		{},
+		{Silent: true, IPv4: true},
+		{Passive: true, MaxReply: 128, MaxConfigure: 2},
 		{Framing: FramingBare, RequestACFC: true, RequestPFC: true, IPv6: true, MaxFailure: 1},
 		{NoACFC: true, NoPFC: true, NoMagic: true, MRU: 200, IPv4: true, IPv6: true, Framing: FramingHDLC},
 	}

@@ -14,7 +14,7 @@ type ipcp struct {
 	// servers are what we ask for, in the order of the option numbers:
 	// DNS, NBNS, second DNS, second NBNS.
 	servers [numServers][4]byte
-	// want has bit n set while the request carries servers[n].
+	// want has serverBit set for those the request carries.
 	want uint8
 	// sendAddress is off once the peer rejected the option, refused is on
 	// once we rejected the peer's.
@@ -24,6 +24,9 @@ type ipcp struct {
 
 // numServers is the number of RFC 1877 options, 129 to 132.
 const numServers = 4
+
+// serverBit is the bit of option number kind, 129 to 132, in ipcp.want.
+func serverBit(kind uint8) uint8 { return 1 << (kind - optDNS1) }
 
 // ipv4Of returns a as four bytes, zero for anything but an IPv4 address.
 func ipv4Of(a netip.Addr) [4]byte {
@@ -67,10 +70,10 @@ func (c *ipcp) reset() {
 	c.local, c.sendAddress, c.refused = ipv4Of(cfg.LocalAddress), true, false
 	c.servers, c.want = [numServers][4]byte{}, 0
 	if cfg.UsePeerDNS {
-		c.want |= 1<<(optDNS1-optDNS1) | 1<<(optDNS2-optDNS1)
+		c.want |= serverBit(optDNS1) | serverBit(optDNS2)
 	}
 	if cfg.UsePeerNBNS {
-		c.want |= 1<<(optNBNS1-optDNS1) | 1<<(optNBNS2-optDNS1)
+		c.want |= serverBit(optNBNS1) | serverBit(optNBNS2)
 	}
 }
 
@@ -79,8 +82,8 @@ func (c *ipcp) request(b []byte) []byte {
 		b = appendOption(b, optIPAddress, c.local[:]...)
 	}
 	for i := range c.servers {
-		if c.want&(1<<i) != 0 {
-			b = appendOption(b, uint8(optDNS1+i), c.servers[i][:]...)
+		if kind := uint8(optDNS1 + i); c.want&serverBit(kind) != 0 {
+			b = appendOption(b, kind, c.servers[i][:]...)
 		}
 	}
 	return b
@@ -93,9 +96,9 @@ func (c *ipcp) begin() { c.peer = [4]byte{} }
 func (c *ipcp) offer(o option, b []byte) ([]byte, verdict) {
 	switch o.kind() {
 	case optIPAddress:
-		b, v := c.offerAddress(o, b)
+		nak, v := c.offerAddress(o, b)
 		c.refused = c.refused || v == verdictReject
-		return b, v
+		return nak, v
 	case optDNS1, optDNS2, optNBNS1, optNBNS2:
 		ours := c.offered(o.kind())
 		switch {
@@ -169,7 +172,7 @@ func (c *ipcp) rejected(o option) {
 	case k == optIPAddress:
 		c.sendAddress, c.local = false, ipv4Of(c.link.cfg.LocalAddress)
 	case k >= optDNS1 && k <= optNBNS2:
-		c.want &^= 1 << (k - optDNS1)
+		c.want &^= serverBit(k)
 		c.servers[k-optDNS1] = [4]byte{}
 	}
 }

@@ -246,11 +246,11 @@ func (m *machine) tick() {
 		m.step(evTOPlus, packet{}, answer{})
 		return
 	}
-	switch m.state {
-	case ReqSent, AckSent:
-		m.reason = "no answer to Configure-Requests"
-	case AckRcvd:
+	switch {
+	case m.state == AckRcvd:
 		m.reason = "no acceptable Configure-Request"
+	case m.state.negotiating():
+		m.reason = "no answer to Configure-Requests"
 	}
 	m.step(evTOMinus, packet{}, answer{})
 }
