@@ -99,6 +99,7 @@ sid = 3
 psid = 4
 `)
 	want := &Config{
+		File:     "f.toml",
 		API:      API{Socket: "/run/culvert/culvert.sock"},
 		Group:    DefaultGroup,
 		LogLevel: "info",
@@ -162,6 +163,7 @@ func TestGoL2TPKeys(t *testing.T) {
 			Local: netip.MustParseAddrPort("[2001:db8::1]:0"), Peer: netip.MustParseAddrPort("[2001:db8::2]:0"),
 			TID: 2, PTID: 2, DSCP: DSCPDefault, DF: true, UDPChecksum: true,
 			RetryTimeout: time.Second, MaxRetries: 3, WindowSize: 4, FramingCaps: []string{"sync", "async"},
+			Sessions: []Session{},
 		},
 	}
 	compare(t, want, got.Tunnels)
@@ -268,7 +270,7 @@ bridge = "br0"
 netns = "blue"
 `)
 	want := &Config{
-		API: API{Socket: "/tmp/x.sock", Metrics: "127.0.0.1:9115"}, Workers: 2, Group: 77, LogLevel: "debug",
+		File: "f.toml", API: API{Socket: "/tmp/x.sock", Metrics: "127.0.0.1:9115"}, Workers: 2, Group: 77, LogLevel: "debug",
 		Tunnels: []Tunnel{{
 			Name: "t1", Line: 9, Transport: encap.TransportUDP,
 			Local: netip.MustParseAddrPort("[2001:db8::1]:1702"), Peer: netip.MustParseAddrPort("[2001:db8::2]:1701"),

@@ -3,15 +3,15 @@
 //
 // # How it works
 //
-// go-toml's decoder first judges the document: syntax, duplicate keys and tables. Its AST parser then makes a tree in
-// which every key has its place in the file. Each kind of table has one map from key to the function that reads it
-// (fileKeys, tunnelKeys, sessionKeys, pppKeys, ...), which is also the list of what is known: strictness, the
-// suggestions in "unknown key" errors and the test of the documentation come from it. Profiles ([ppp.NAME]) are read
-// first, then tunnels with their sessions, then come the checks that need all of them: ids and interface names that
-// are there twice.
+// go-toml's AST parser judges syntax. From what it finds a tree is made in which every key has its place in the file,
+// and keys and tables that are there twice are noticed. Each kind of table has one map from key to the function that
+// reads it (fileKeys, tunnelKeys, sessionKeys, pppKeys, ...), which is also the list of what is known: strictness,
+// the suggestions in "unknown key" errors and the test of the documentation come from it. Profiles ([ppp.NAME]) are
+// read first, then tunnels with their sessions, then come the checks that need all of them: ids and interface names
+// that are there twice.
 //
 // Nothing stops at the first error. All that is wrong is reported together, in file order, each with file, line,
-// column and full key; only a document that is no TOML gives the one error at which the decoder stopped. A value that
+// column and full key; only a document that is no TOML gives the one error at which the parser stopped. A value that
 // was reported as malformed is then treated as absent where that avoids errors that only follow from it. Cookies and
 // what may be a password never appear in errors.
 //

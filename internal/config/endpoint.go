@@ -15,7 +15,7 @@ const DefaultPort = 1701
 
 // names resolves host and service names. go-l2tp's files may hold both, since it resolves them as any Go program.
 type names struct {
-	ctx context.Context //nolint:containedctx // lives as long as one Parse
+	ctx context.Context // lives as long as one Parse
 	r   interface {
 		LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 		LookupPort(ctx context.Context, network, service string) (int, error)

@@ -47,12 +47,12 @@ type report struct {
 
 // fail records that something is wrong with n.
 func (r *report) fail(n *node, format string, args ...any) {
-	r.at(n.at, n.path(), format, args...)
+	r.at(int(n.at), n.path(), format, args...)
 }
 
 // missing records that table lacks a key it must have.
 func (r *report) missing(table *node, name string) {
-	r.at(table.at, table.path()+"."+name, "missing")
+	r.at(int(table.at), table.path()+"."+name, "missing")
 }
 
 func (r *report) at(offset int, key, format string, args ...any) {

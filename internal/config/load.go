@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -42,7 +43,8 @@ func Load(path string) (*Config, error) {
 
 func readError(path string, err error) error {
 	msg := err.Error()
-	if pe, ok := err.(*os.PathError); ok { //nolint:errorlint // only to leave out the path os puts in
+	var pe *os.PathError
+	if errors.As(err, &pe) { // leave out the path that os puts in
 		msg = "cannot " + pe.Op + ": " + pe.Err.Error()
 	}
 	return &Error{File: path, Msg: msg, err: err}
@@ -102,7 +104,7 @@ func (p *parser) named(v *node, fn func(v *node)) {
 	if !p.is(v, kindTable) {
 		return
 	}
-	for _, k := range v.kids {
+	for k := range v.inside() {
 		switch {
 		case k.kind != kindTable:
 			p.fail(k, "must be a table with a name, [%s.NAME], not %s", v.path(), k.kind)
@@ -121,18 +123,19 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 		return nil, p.err()
 	}
 	p.lines = indexLines(data)
-	root := parseTree(data, &p.report)
+	root := parseDocument(data, &p.report)
 	if root == nil {
 		return nil, p.err()
 	}
 	f := &file{Config: Config{
+		File:     name,
 		API:      API{Socket: DefaultSocket},
 		Group:    DefaultGroup,
 		LogLevel: DefaultLogLevel,
 	}}
 	p.profiles = readProfiles(p, root.get("ppp"))
 	decode(p, root, fileKeys, f)
-	if t := root.get("tunnel"); t == nil || t.kind == kindTable && len(t.kids) == 0 {
+	if t := root.get("tunnel"); t == nil || t.kind == kindTable && t.size == 0 {
 		p.at(0, "", "no tunnel: at least one table [tunnel.NAME] is needed")
 	}
 	p.checkTunnels(f.tunnels)

@@ -65,7 +65,7 @@ func readSession(p *parser, n *node, t *tunnel) *session {
 		ClampMSS:   true,
 		TxQueueLen: DefaultTxQueueLen,
 	}}
-	s.Line, _ = p.lines.position(n.at)
+	s.Line, _ = p.lines.position(int(n.at))
 	decode(p, n, sessionKeys, s)
 	if s.foreign {
 		return s

@@ -75,7 +75,7 @@ func readTunnel(p *parser, n *node) *tunnel {
 		UDPChecksum: true,
 		FramingCaps: []string{"sync", "async"},
 	}}
-	t.Line, _ = p.lines.position(n.at)
+	t.Line, _ = p.lines.position(int(n.at))
 	decode(p, n, tunnelKeys, t)
 	if t.foreign {
 		return t
@@ -121,6 +121,7 @@ func setDefault[T comparable](to *T, value T) {
 
 // finish gives the checked tunnel with its sessions.
 func (t *tunnel) finish() Tunnel {
+	t.Sessions = make([]Session, 0, len(t.sessions))
 	for _, s := range t.sessions {
 		t.Sessions = append(t.Sessions, s.Session)
 	}

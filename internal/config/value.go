@@ -15,7 +15,7 @@ type keys[T any] map[string]func(p *parser, v *node, t *T)
 
 // decode reads a table, reporting keys it does not know.
 func decode[T any](p *parser, table *node, known keys[T], t *T) {
-	for _, v := range table.kids {
+	for v := range table.inside() {
 		if set, ok := known[v.name]; ok {
 			set(p, v, t)
 			continue
@@ -150,7 +150,7 @@ func (p *parser) each(v *node, want kind, fn func(e *node)) bool {
 		return false
 	}
 	ok := true
-	for _, e := range v.kids {
+	for e := range v.inside() {
 		if e.kind != want {
 			p.fail(e, "must be an array in which each value is %s, not %s", want, e.kind)
 			ok = false

@@ -1,0 +1,153 @@
+package config
+
+import (
+	"errors"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"culvert/encap"
+)
+
+// checkInvariants states what everybody may rely on in a Config.
+func checkInvariants(t interface {
+	Helper()
+	Errorf(format string, args ...any)
+}, c *Config,
+) {
+	t.Helper()
+	if len(c.Tunnels) == 0 || c.Group == 0 || c.API.Socket == "" || c.Workers < 0 || c.LogLevel == "" {
+		t.Errorf("incomplete: %+v", c)
+	}
+	tids := map[uint32]bool{}
+	type listener struct {
+		transport encap.Transport
+		local     netip.AddrPort
+		sid       encap.SessionID
+	}
+	sids := map[listener]bool{}
+	devices := map[[2]string]bool{}
+	for _, x := range c.Tunnels {
+		if x.TID == 0 || x.PTID == 0 || tids[x.TID] || x.Line < 1 || x.Name == "" {
+			t.Errorf("tunnel %q: tid %d, ptid %d, line %d", x.Name, x.TID, x.PTID, x.Line)
+		}
+		tids[x.TID] = true
+		if !x.Local.IsValid() || !x.Peer.IsValid() || x.Local.Addr().Is4() != x.Peer.Addr().Is4() ||
+			(x.Local.Port() == 0) != (x.Transport == encap.TransportIP) ||
+			(x.Peer.Port() == 0) != (x.Transport == encap.TransportIP) {
+			t.Errorf("tunnel %q: %s to %s over %s", x.Name, x.Local, x.Peer, x.Transport)
+		}
+		if x.TTL < 0 || x.TTL > 255 || x.DSCP < DSCPCopy || x.DSCP > 63 || x.RetryTimeout <= 0 || x.WindowSize < 1 {
+			t.Errorf("tunnel %q: %+v", x.Name, x)
+		}
+		for _, s := range x.Sessions {
+			if k := (listener{x.Transport, x.Local, s.SID}); s.SID == 0 || s.PSID == 0 || sids[k] {
+				t.Errorf("session %q: sid %d, psid %d", s.Name, s.SID, s.PSID)
+			} else {
+				sids[k] = true
+			}
+			if k := [2]string{namespace(s.NetNS), s.InterfaceName}; nameProblem(s.InterfaceName) != "" || devices[k] {
+				t.Errorf("session %q: interface %q", s.Name, s.InterfaceName)
+			} else {
+				devices[k] = true
+			}
+			checkSession(t, &s)
+		}
+	}
+}
+
+func checkSession(t interface {
+	Helper()
+	Errorf(format string, args ...any)
+}, s *Session,
+) {
+	t.Helper()
+	if (s.PPP != nil) != (s.Pseudowire == PseudowirePPP) || s.Pseudowire == 0 || s.Line < 1 || s.Name == "" {
+		t.Errorf("session %q: pseudowire %d, PPP %v", s.Name, s.Pseudowire, s.PPP)
+	}
+	if n := s.Cookie.Len(); n != 0 && n != 4 && n != 8 {
+		t.Errorf("session %q: cookie of %d", s.Name, n)
+	}
+	if s.SeqNum && s.Sublayer == encap.SublayerNone || s.MTU != 0 && s.MTU < minMTU || s.TxQueueLen < 1 {
+		t.Errorf("session %q: %+v", s.Name, s)
+	}
+	if s.PPP != nil && (s.PPP.MRU != s.PPP.Link.MRU || !s.PPP.Link.IPv4 && !s.PPP.Link.IPv6 || s.PPP.Link.RestartTimer <= 0) {
+		t.Errorf("session %q: %+v", s.Name, s.PPP)
+	}
+}
+
+// checkErrors: every error is an *Error with a file, a message and a place that may be in the file.
+func checkErrors(t *testing.T, err error, lines int) {
+	t.Helper()
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		t.Fatalf("%T is not joined", err)
+	}
+	last := 0
+	for _, err := range joined.Unwrap() {
+		var e *Error
+		if !errors.As(err, &e) || e.File != "f.toml" || e.Line < 1 || e.Line > lines || e.Column < 1 || e.Msg == "" {
+			t.Fatalf("incomplete: %#v", err)
+		}
+		if e.Line < last {
+			t.Fatalf("line %d after %d", e.Line, last)
+		}
+		last = e.Line
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, pattern := range []string{"../../examples/*.toml", "testdata/*.toml"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil || len(paths) == 0 {
+			f.Fatalf("no %s: %v", pattern, err)
+		}
+		for _, p := range paths {
+			b, err := os.ReadFile(p)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(b)
+		}
+	}
+	for _, tc := range badFiles {
+		if len(tc.text) < 4096 {
+			f.Add([]byte(tc.text))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := parseText(t, string(data))
+		if (c == nil) == (err == nil) {
+			t.Fatalf("configuration %v, error %v", c, err)
+		}
+		if err != nil {
+			checkErrors(t, err, len(indexLines(data))+1)
+			return
+		}
+		checkInvariants(t, c)
+	})
+}
+
+// TestPPPDOptionsNeverPanic: options in any order, with any arguments, leave a good profile or errors.
+func TestPPPDOptionsNeverPanic(t *testing.T) {
+	words := []string{"1400", "0", "10.0.0.1", "10.0.0.1:10.0.0.2", ":", ",", "::1,::2", "x", "user", "auth"}
+	words = append(words, slices.Sorted(maps.Keys(pppdOptions))...)
+	rapid.Check(t, func(rt *rapid.T) {
+		text := ""
+		for _, w := range rapid.SliceOf(rapid.SampledFrom(words)).Draw(rt, "words") {
+			text += w + " "
+		}
+		c, err := parseText(t, minimal+"[tunnel.t1.session.s]\npseudowire = \"ppp\"\nsid = 1\npsid = 1\nppp_profile = \"p\"\n"+
+			"[ppp.p]\npppd_options = '"+text+"'\n")
+		if err != nil {
+			checkErrors(t, err, 13)
+			return
+		}
+		checkInvariants(rt, c)
+	})
+}
