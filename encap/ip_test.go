@@ -89,6 +89,7 @@ func TestIPv6Upper(t *testing.T) {
 		{"eight", []extension{hop, dst, dst, dst, dst, dst, dst, dst}, false, false},
 		{"later fragment", []extension{hop, later}, true, true},
 		{"header beyond packet", []extension{tooLong}, false, false},
+		{"less than a header", []extension{{ProtocolFragment, []byte{0}}}, false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -57,6 +57,7 @@ func TestClampMSS(t *testing.T) {
 		{"behind option of length 1", TCPSyn, join([]byte{9, 1, 1, 1}, mssOption(1460)), 4, 1460, 1300, 1460, 1460},
 		{"behind option that is too long", TCPSyn, join([]byte{9, 99, 1, 1}, mssOption(1460)), 4, 1460, 1300, 1460, 1460},
 		{"MSS of a wrong length", TCPSyn, []byte{tcpOptMSS, 6, 5, 180, 0, 0, 0, 0}, 0, 1460, 1300, 1460, 1460},
+		{"before a kind without length", TCPSyn, join(mssOption(1460), []byte{1, 1, 1, 8}), 0, 1460, 1300, 1260, 1240},
 		{"tiny MTU", TCPSyn, mssOption(1460), 0, 1460, 61, 21, 1},
 		{"MTU without room", TCPSyn, mssOption(1460), 0, 1460, 40, 1460, 1460},
 		{"huge MTU", TCPSyn, mssOption(0xffff), 0, 0xffff, 1 << 20, 0xffff, 0xffff},
