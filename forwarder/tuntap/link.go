@@ -90,7 +90,11 @@ func DeleteGroup(group uint32, netns string) error {
 		return fmt.Errorf("tuntap: delete group %d: %w", group, err)
 	}
 	defer ns.release()
-	err = ns.request(unix.RTM_DELLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), attr32(unix.IFLA_GROUP, group))
+	return ns.deleteGroup(group)
+}
+
+func (ns *namespace) deleteGroup(group uint32) error {
+	err := ns.request(unix.RTM_DELLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), attr32(unix.IFLA_GROUP, group))
 	switch {
 	case err == nil, errors.Is(err, unix.ENODEV):
 		return nil

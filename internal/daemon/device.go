@@ -4,6 +4,7 @@ import (
 	"go.uber.org/zap"
 
 	"culvert/forwarder"
+	"culvert/forwarder/tuntap"
 )
 
 // openEthernet lets an Ethernet pseudowire pass frames: a static one is usable as soon as it exists.
@@ -64,7 +65,11 @@ func (d *daemon) complain(s *session, what string, err error) {
 
 // closeDevices removes all devices; the data plane must have let go of them.
 func (d *daemon) closeDevices() {
-	for _, s := range d.sessions {
-		d.complain(s, "remove device", s.dev.Close())
+	devices := make([]*tuntap.Device, len(d.sessions))
+	for i, s := range d.sessions {
+		devices[i] = s.dev
+	}
+	if err := tuntap.CloseAll(devices); err != nil {
+		d.log.Warn("remove devices", zap.Error(err))
 	}
 }

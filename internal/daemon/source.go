@@ -13,7 +13,7 @@ import (
 type source struct{ d *daemon }
 
 // Version implements mgmt.Source.
-func (s source) Version() string { return version.Version }
+func (s source) Version() string { return version.Get().Version }
 
 // Tunnels implements mgmt.Source.
 func (s source) Tunnels() []mgmt.Tunnel {
