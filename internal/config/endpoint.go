@@ -75,10 +75,8 @@ func splitEndpoint(s string) (host, port string) {
 	if host, port, err := net.SplitHostPort(s); err == nil {
 		return host, port
 	}
-	if inner, ok := strings.CutPrefix(s, "["); ok {
-		if inner, ok := strings.CutSuffix(inner, "]"); ok {
-			return inner, ""
-		}
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		return s[1 : len(s)-1], ""
 	}
 	return s, ""
 }
@@ -114,7 +112,8 @@ func (p *parser) endpoint(v *node, tr encap.Transport, family string, to *netip.
 }
 
 func (n *names) addr(host, family string) (a netip.Addr, problem string) {
-	if a, err := netip.ParseAddr(host); err == nil {
+	a, err := netip.ParseAddr(host)
+	if err == nil {
 		if a.Zone() != "" {
 			return a, "an address with a zone (%" + a.Zone() + ") cannot be used"
 		}

@@ -176,18 +176,17 @@ func (p *parser) octets(v *node) (b []byte, ok bool) {
 }
 
 // ipv4 reads an IPv4 address that names one host.
-func (p *parser) ipv4(v *node, to *netip.Addr) bool {
+func (p *parser) ipv4(v *node, to *netip.Addr) {
 	var s string
 	if !p.text(v, &s) {
-		return false
+		return
 	}
 	a, problem := parseIPv4(s)
 	if problem != "" {
 		p.fail(v, "%s", problem)
-		return false
+		return
 	}
 	*to = a
-	return true
 }
 
 func parseIPv4(s string) (a netip.Addr, problem string) {
