@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,11 @@ behind. It needs root, or user namespaces and a /dev/net/tun that may be opened.
 			}
 			ctx, release := untilSignal(cmd.Context(), zap.NewNop())
 			defer release()
-			return demo.Run(ctx, cmd.OutOrStdout(), o)
+			err := demo.Run(ctx, cmd.OutOrStdout(), o)
+			if ctx.Err() != nil {
+				return errors.New("interrupted; everything is cleaned up")
+			}
+			return err
 		}),
 	}
 	cmd.Flags().DurationVar(&o.Duration, "duration", 2*time.Second, "`time` of each of the four TCP transfers")

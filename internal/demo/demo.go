@@ -93,6 +93,9 @@ func (l *lab) run(ctx context.Context, w io.Writer, o Options) (*Result, error) 
 	result := &Result{UpAfter: took}
 	for _, p := range all {
 		row, err := l.measure(ctx, p, o)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("pseudowire %s: %w\n%s", row.Name, err, l.whatWasDropped(ctx))
 		}

@@ -28,36 +28,39 @@ type lab struct {
 }
 
 // newLab makes namespaces, the veth, configurations and addresses. On error nothing is left.
-func newLab() (l *lab, err error) {
-	l = &lab{}
-	defer func() {
-		if err != nil {
-			l.discard()
-		}
-	}()
-	if l.dir, err = os.MkdirTemp("", "culvert-demo-"); err != nil {
+func newLab() (*lab, error) {
+	l := &lab{}
+	if err := l.build(); err != nil {
+		l.discard()
 		return nil, err
+	}
+	return l, nil
+}
+
+func (l *lab) build() (err error) {
+	if l.dir, err = os.MkdirTemp("", "culvert-demo-"); err != nil {
+		return err
 	}
 	if l.lac, err = newNode(l.dir, "lac", examples.LAC); err != nil {
-		return nil, err
+		return err
 	}
 	if l.lns, err = newNode(l.dir, "lns", examples.LNS); err != nil {
-		return nil, err
+		return err
 	}
 	if err = l.lac.ns.join(l.lns.ns, vethName, vethMTU); err != nil {
-		return nil, err
+		return err
 	}
 	for _, n := range l.nodes() {
 		for _, a := range underlay(n.cfg) {
 			if err = n.ns.address(vethName, netip.PrefixFrom(a, a.BitLen()-8)); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		if err = n.ns.up(vethName); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return l, nil
+	return nil
 }
 
 // nodes returns the nodes made so far.
@@ -74,34 +77,45 @@ func (l *lab) nodes() []*node {
 // start runs both culverts and waits until every session carries traffic.
 func (l *lab) start(ctx context.Context, exe string) (time.Duration, error) {
 	began := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, upWait, errNotUp)
+	defer cancel()
 	for _, n := range l.nodes() {
 		if err := n.start(exe); err != nil {
 			return 0, err
 		}
 	}
 	for {
-		waiting := ""
-		for _, n := range l.nodes() {
-			up, err := n.up(ctx)
-			if err != nil {
-				return 0, err
-			}
-			if !up {
-				waiting = n.name
-			}
-		}
-		if waiting == "" {
+		up, err := l.up(ctx)
+		switch {
+		case up:
 			return time.Since(began), nil
-		}
-		if time.Since(began) > upWait {
-			return 0, fmt.Errorf("%w on the %s after %v:\n%s%s", errNotUp, waiting, upWait, l.lac.log.String(), l.lns.log.String())
+		case err != nil && ctx.Err() == nil:
+			return 0, err
 		}
 		select {
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return 0, l.notUp(context.Cause(ctx))
 		case <-time.After(upPolling):
 		}
 	}
+}
+
+// notUp says why waiting has ended, with all that is known when that was the time.
+func (l *lab) notUp(cause error) error {
+	if !errors.Is(cause, errNotUp) {
+		return cause
+	}
+	return fmt.Errorf("%w after %v\n%s%s", cause, upWait, l.lac.log.String(), l.lns.log.String())
+}
+
+// up tells whether every session on both nodes carries traffic.
+func (l *lab) up(ctx context.Context) (bool, error) {
+	for _, n := range l.nodes() {
+		if up, err := n.up(ctx); !up || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // stop ends both culverts and reports what they left.

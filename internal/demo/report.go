@@ -64,7 +64,7 @@ func (l *lab) whatWasDropped(ctx context.Context) string {
 	var b strings.Builder
 	drops, _ := l.drops(ctx) // the failure itself matters more
 	for _, d := range drops {
-		fmt.Fprintf(&b, "%s dropped %d: %s\n", d.Node, d.Count, d.Reason)
+		fmt.Fprintf(&b, "%s dropped %s: %d\n", d.Node, d.Reason, d.Count)
 	}
 	for _, n := range l.nodes() {
 		b.WriteString(n.log.String())
@@ -90,7 +90,7 @@ func (r *Result) write(w io.Writer, asJSON bool) error {
 		return err
 	}
 	for _, d := range r.Drops {
-		fmt.Fprintf(w, "%s dropped %d packets: %s\n", d.Node, d.Count, d.Reason)
+		fmt.Fprintf(w, "%s dropped %s: %d\n", d.Node, d.Reason, d.Count)
 	}
 	_, err := fmt.Fprintln(w, "\nBoth culverts stopped and took their devices with them; nothing is left behind.")
 	return err

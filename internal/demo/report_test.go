@@ -29,7 +29,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"t1/s1 (ppp)", "64 bit", "90 us ", "95 us (2 of 20 lost)", "1000 Mbit/s", "500 Mbit/s", "270000",
-		"lns dropped 3 packets: cookie",
+		"lns dropped cookie: 3",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("table lacks %q:\n%s", want, out.String())
