@@ -147,7 +147,7 @@ func tsharkOptions(s pseudowire) []string {
 func TestWriteGolden(t *testing.T) {
 	dir := os.Getenv(goldenOutEnv)
 	if dir == "" {
-		t.Skip(goldenOutEnv + " is not set; scripts/golden.sh runs this test")
+		dir = t.TempDir() // nobody reads it, but that it can be written is tested
 	}
 	sessions := goldenSessions(t)
 	own := ownPackets(t, sessions)
