@@ -72,7 +72,8 @@ fuzz: ## every fuzz target for FUZZTIME (3s) each; PKG=./encap for one package
 
 .PHONY: golden
 golden: ## golden packets against tshark
-	@scripts/golden.sh
+	@mkdir -p $(BUILD)/test
+	@scripts/golden.sh | tee $(BUILD)/test/golden.txt
 
 .PHONY: interop
 interop: build ## against a real Linux kernel and pppd in QEMU

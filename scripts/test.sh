@@ -19,7 +19,7 @@ step() { # step NAME: runs make NAME
   printf '\n=== %s\n' "$name"
   make --no-print-directory "$name" </dev/null || { result=FAILED; failed+=("$name"); }
   local took=$((SECONDS - start)) sum=
-  [[ -s build/test/$name.txt ]] && sum=": $(<"build/test/$name.txt")"
+  [[ -s build/test/$name.txt ]] && sum=": $(sed "s/^$name: //" "build/test/$name.txt" | tail -1)"
   report+=("$(printf '%-8s %-6s %4d s%s' "$name" "$result" "$took" "$sum")")
   [[ $result == passed ]]
 }
