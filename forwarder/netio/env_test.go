@@ -223,19 +223,36 @@ type received struct {
 }
 
 // drain reads a socket until nothing came for a moment.
-func drain(t testing.TB, s *Socket, quiet time.Duration) (out []received) {
+func drain(t testing.TB, s *Socket, quiet time.Duration) []received {
 	t.Helper()
+	return collect(t, 0, quiet, s)[0]
+}
+
+// patience is how long to wait for what must arrive: loopback usually delivers before send returns, a busy machine not.
+const patience = 5 * time.Second
+
+// quiet is how long nothing must arrive to believe that nothing more will.
+const quiet = 15 * time.Millisecond
+
+// collect reads sockets until want packets came, and then until nothing came for a moment.
+func collect(t testing.TB, want int, quiet time.Duration, socks ...*Socket) [][]received {
+	t.Helper()
+	out := make([][]received, len(socks))
 	b := NewRxBatch(32, 16, 9000)
-	for last := time.Now(); time.Since(last) < quiet; {
-		n, err := s.ReadBatch(b)
-		if err != nil && !errors.Is(err, ErrWouldBlock) {
-			t.Fatalf("%v: %v", s, err)
+	start, last := time.Now(), time.Now()
+	for want > 0 && time.Since(start) < patience || time.Since(last) < quiet {
+		before := last
+		for si, s := range socks {
+			n, err := s.ReadBatch(b)
+			if err != nil && !errors.Is(err, ErrWouldBlock) {
+				t.Fatalf("%v: %v", s, err)
+			}
+			for i := range n {
+				out[si] = append(out[si], received{append([]byte(nil), b.Packet(i)...), b.Source(i), b.Truncated(i), b.SegmentSize(i)})
+				last, want = time.Now(), want-1
+			}
 		}
-		for i := range n {
-			out = append(out, received{append([]byte(nil), b.Packet(i)...), b.Source(i), b.Truncated(i), b.SegmentSize(i)})
-			last = time.Now()
-		}
-		if n == 0 {
+		if last == before {
 			time.Sleep(time.Millisecond)
 		}
 	}
@@ -245,24 +262,9 @@ func drain(t testing.TB, s *Socket, quiet time.Duration) (out []received) {
 // readOne waits for exactly one packet.
 func readOne(t testing.TB, s *Socket) received {
 	t.Helper()
-	end := time.Now().Add(3 * time.Second)
-	b := NewRxBatch(4, 0, 65536)
-	for time.Now().Before(end) {
-		n, err := s.ReadBatch(b)
-		if err != nil && !errors.Is(err, ErrWouldBlock) {
-			t.Fatalf("%v: %v", s, err)
-		}
-		if n == 1 {
-			return received{append([]byte(nil), b.Packet(0)...), b.Source(0), b.Truncated(0), b.SegmentSize(0)}
-		}
-		if n > 1 {
-			t.Fatalf("%v: %d packets instead of one", s, n)
-		}
-		time.Sleep(time.Millisecond)
+	got := collect(t, 1, 0, s)[0]
+	if len(got) != 1 {
+		t.Fatalf("%v: %d packets instead of one", s, len(got))
 	}
-	t.Fatalf("%v: nothing arrived", s)
-	return received{}
+	return got[0]
 }
-
-// quiet is how long nothing must arrive to believe that nothing will; loopback delivers before send returns.
-const quiet = 15 * time.Millisecond

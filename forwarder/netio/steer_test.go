@@ -56,8 +56,9 @@ func steering(t *testing.T, k kind, workers int) {
 	rand.Shuffle(len(pkts), func(i, j int) { pkts[i], pkts[j] = pkts[j], pkts[i] })
 	send(t, peer.Data(0), d, pkts...)
 
+	all := collect(t, len(pkts), quiet, g.sockets...)
 	for w := range workers {
-		for _, r := range drain(t, g.Data(w), quiet) {
+		for _, r := range all[w] {
 			id, tag := k.session(r.data)
 			if int(id%uint32(workers)) != w || !want[id] || tag != id^0xffffffff {
 				t.Errorf("worker %d of %d: wrong or repeated packet, session %#x: % x", w, workers, id, r.data)
@@ -69,9 +70,9 @@ func steering(t *testing.T, k kind, workers int) {
 		}
 	}
 	if len(want) != 0 {
-		t.Errorf("%d packets of %d lost: %v", len(want), len(pkts), want)
+		t.Errorf("%d packets of %d lost", len(want), len(pkts))
 	}
-	control := drain(t, g.Control(), quiet)
+	control := all[workers]
 	for _, r := range control {
 		if k.transport == encap.TransportUDP && !encap.ControlUDP(r.data) || k.transport == encap.TransportIP && !encap.ControlIP(r.data) {
 			t.Errorf("control got % x", r.data)
@@ -117,12 +118,13 @@ func TestSteerOdd(t *testing.T) {
 			wantControl = len(odd)
 		}
 		send(t, peer.Data(0), dest(t, k.local()), odd...)
+		all := collect(t, wantControl, quiet, g.sockets...)
 		for w := range 3 {
-			if got := drain(t, g.Data(w), quiet); len(got) != 0 {
+			if got := all[w]; len(got) != 0 {
 				t.Errorf("worker %d got %v", w, got)
 			}
 		}
-		if got := drain(t, g.Control(), quiet); len(got) != wantControl {
+		if got := all[3]; len(got) != wantControl {
 			t.Errorf("control got %d packets instead of %d: %v", len(got), wantControl, got)
 		}
 	})
