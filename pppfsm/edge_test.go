@@ -236,3 +236,20 @@ func TestIPV6CPSameIDConfigured(t *testing.T) {
 		t.Errorf("suggested our own %x", n.data)
 	}
 }
+
+// TestFramingFollowsConfigurationOnly: any configuration packet teaches while
+// LCP negotiates; in Opened the framing stays what LinkOpened said.
+func TestFramingFollowsConfigurationOnly(t *testing.T) {
+	r := newRig(t, Config{}).start()
+	q := r.last(lcpP, CodeConfigureRequest)
+	r.raw(frame(lcpP, CodeConfigureAck, q.id, q.data)[2:])
+	r.advance(3 * time.Second)
+	if r.lastF[0] == 0xff {
+		t.Errorf("after a bare Ack: %x", r.lastF)
+	}
+	r = newRig(t, Config{}).open("")
+	r.raw(frame(lcpP, CodeEchoRequest, 1, make([]byte, 4))[2:])
+	if r.lastF[0] != 0xff {
+		t.Errorf("answer to a bare echo: %x", r.lastF)
+	}
+}
