@@ -334,6 +334,25 @@ func TestPuntAndInject(t *testing.T) {
 	}
 }
 
+// TestEarlyDataIsShown: data for an NCP that is not open is dropped, and one frame of it a second is punted.
+func TestEarlyDataIsShown(t *testing.T) {
+	r := newRig(t, 1, func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP })
+	r.s.SetLink(LinkState{})
+	early := append([]byte{0xff, 3, 0, 0x21}, ipv4Packet(60, true, 0)...)
+	for range 10 {
+		r.peer.send(r.local, r.packet(early))
+	}
+	r.dropped(DropNotOpen, 10)
+	if n := len(r.f.Events()); n != 1 {
+		t.Fatalf("%d frames punted, want 1", n)
+	}
+	e := <-r.f.Events()
+	if !bytes.Equal(e.Frame, early) {
+		t.Fatalf("punted % x", e.Frame)
+	}
+	r.f.Release(e)
+}
+
 func TestPuntIsBounded(t *testing.T) {
 	r := newRig(t, 1, func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP })
 	lcp := []byte{0xff, 3, 0xc0, 0x21, 1, 7, 0, 4}

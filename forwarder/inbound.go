@@ -19,6 +19,8 @@ const (
 	maxDatagram = 65535
 	// minUDPData is the shortest data packet over UDP: flags, version and Session ID (RFC 3931 section 4.1.2.1).
 	minUDPData = 8
+	// showEvery is how often a session's data frames that come too early are shown to the control side.
+	showEvery = time.Second
 	// rxHeadroom lies before every received datagram, so that a device's header fits before a payload whose own
 	// headers are shorter than it.
 	rxHeadroom = 16
@@ -325,7 +327,7 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 	}
 	switch {
 	case link&need == 0:
-		in.drop(s, DropNotOpen)
+		in.notOpen(s, frame)
 		return
 	case len(info) == 0 || info[0]>>4 != ipVersion(proto):
 		in.drop(s, DropMalformed) // a TUN takes the protocol from the packet: it must not lie about it
@@ -335,6 +337,16 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 		encap.ClampMSS(info, int(s.mtu.Load()))
 	}
 	in.write(s, buf, len(buf)-len(info))
+}
+
+// notOpen drops data of a protocol whose NCP is not open. The first such frame in a while is shown to the control
+// side as well: the peer believes that the NCP is open, and ours may have given up.
+func (in *inbound) notOpen(s *Session, frame []byte) {
+	in.drop(s, DropNotOpen)
+	if s.shown == 0 || in.now-s.shown >= showEvery {
+		s.shown = max(in.now, 1)
+		in.f.punt(s, frame)
+	}
 }
 
 func ipVersion(p encap.PPPProtocol) byte {

@@ -103,7 +103,8 @@ type Session struct {
 	expect  encap.DataHeader // of packets from the peer
 	seq     rxSequence
 	reorder *reorderQueue
-	waiting bool // in inbound.waiting
+	waiting bool          // in inbound.waiting
+	shown   time.Duration // when data that came too early was shown to the control side last
 
 	// The outbound loop's.
 	header  []byte // data header as sent, sublayer zero

@@ -69,9 +69,7 @@ func (d *daemon) tick(s *session, now time.Time) {
 	p := s.ppp
 	if !p.reopen.IsZero() && !now.Before(p.reopen) {
 		p.reopen, p.finished = time.Time{}, false
-		p.link.Down(now)
-		p.link.Open(now)
-		p.link.Up(now)
+		p.link.Open(now) // no effect when the peer has begun meanwhile
 	}
 	p.link.Tick(now)
 	d.settle(s, now)
