@@ -345,7 +345,7 @@ func (in *inbound) notOpen(s *Session, frame []byte) {
 	in.drop(s, DropNotOpen)
 	if s.shown == 0 || in.now-s.shown >= showEvery {
 		s.shown = max(in.now, 1)
-		in.f.punt(s, frame)
+		in.f.punt(s, frame) // counted as dropped, and only so
 	}
 }
 
@@ -364,12 +364,17 @@ func (in *inbound) write(s *Session, buf []byte, front int) {
 		in.drop(s, DropDevice)
 		return
 	}
+	in.account(s, len(b)-deviceHeader)
+}
+
+// account books a frame that went where it belongs: to the device or the control side, as the other direction does.
+func (in *inbound) account(s *Session, bytes int) {
 	if in.run.s != s {
 		in.endRun()
 		in.run.s = s
 	}
 	in.run.packets++
-	in.run.bytes += uint64(len(b) - deviceHeader)
+	in.run.bytes += uint64(bytes)
 }
 
 // endRun books the packets of one session that came in a row.
@@ -396,5 +401,6 @@ func (in *inbound) punt(s *Session, frame []byte) {
 		in.drop(s, DropPunt)
 		return
 	}
+	in.account(s, len(frame))
 	in.stats.control.Add(1)
 }
