@@ -43,14 +43,12 @@ func (l *loop) post(fn func()) bool {
 	return true
 }
 
-// call is post that waits until fn has run; false when the loop has ended and fn did not run.
-func (l *loop) call(fn func()) bool {
+// call is post that waits until fn has run. It returns at once, without having run it, when the loop has ended.
+func (l *loop) call(fn func()) {
 	ran := make(chan struct{})
-	if !l.post(func() { fn(); close(ran) }) {
-		return false
+	if l.post(func() { fn(); close(ran) }) {
+		<-ran
 	}
-	<-ran
-	return true
 }
 
 // runCommands runs what was posted. Commands may post.

@@ -25,14 +25,12 @@ func sampled(c zapcore.Core) zapcore.Core {
 
 // control runs until ctx is done, or until the data plane failed.
 func (d *daemon) control(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		if err := d.step(ctx); err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
 	}
+	return nil
 }
 
 // step waits for one thing to happen and deals with it.

@@ -83,16 +83,16 @@ func (s source) Sessions() []mgmt.Session {
 }
 
 // state is one word about a session.
-func (e *session) state() string {
+func (s *session) state() string {
 	switch {
-	case e.lost:
+	case s.lost:
 		return "lost"
-	case e.ppp == nil && e.up, e.ppp != nil && (e.ppp.state.IPv4 || e.ppp.state.IPv6):
+	case s.ppp == nil && s.up, s.ppp != nil && (s.ppp.state.IPv4 || s.ppp.state.IPv6):
 		return "up"
-	case e.ppp == nil || e.ppp.finished:
+	case s.ppp == nil || s.ppp.finished:
 		return "down"
 	default:
-		return strings.ToLower(e.ppp.link.Status().Phase.String())
+		return strings.ToLower(s.ppp.link.Status().Phase.String())
 	}
 }
 
