@@ -224,16 +224,18 @@ func (o *outbound) tos(s *Session, inner []byte) int {
 	return innerTOS(inner)
 }
 
-// innerTOS is the TOS or Traffic Class byte of an IP packet, -1 when it is none.
+// innerTOS is the TOS or Traffic Class byte of an IP packet without its ECN bits, -1 when it is none. The outer packet
+// is Not-ECT: a mark on it would be lost at the other end, which RFC 6040 section 4.1 forbids.
 func innerTOS(ip []byte) int {
+	const ecn = 3
 	if len(ip) < 2 {
 		return -1
 	}
 	switch ip[0] >> 4 {
 	case 4:
-		return int(ip[1])
+		return int(ip[1] &^ ecn)
 	case 6:
-		return int(ip[0]&0xf)<<4 | int(ip[1]>>4)
+		return int(ip[0]&0xf)<<4 | int((ip[1]>>4)&^ecn)
 	default:
 		return -1
 	}

@@ -16,7 +16,7 @@ type TunnelConfig struct {
 	Transport   encap.Transport
 	Local, Peer netip.AddrPort // ports count for UDP only
 	TTL         int            // outer TTL or hop limit, 0: system default
-	// TOS is the outer TOS or Traffic Class byte; below 0: system default. CopyTOS takes the inner packet's instead.
+	// TOS is the outer TOS or Traffic Class byte; below 0: system default. CopyTOS takes the inner DSCP instead.
 	TOS     int
 	CopyTOS bool
 	// DF forbids fragmentation of outer packets. Without it the kernel fragments what does not fit.

@@ -34,7 +34,7 @@ type Tunnel struct {
 	TID, PTID   uint32
 
 	TTL              int  // outer TTL or hop limit; 0: system default
-	DSCP             int  // 0..63; -1: leave alone; DSCPCopy: copy the inner packet's TOS or Traffic Class byte
+	DSCP             int  // 0..63; -1: leave alone; DSCPCopy: copy that of the inner packet
 	DF               bool // set DF on outer IPv4 and obey path MTU; false lets the kernel fragment
 	UDPChecksum      bool // false: send UDP with zero checksum, and accept it over IPv6
 	PathMTU          int  // 0: ask the kernel
@@ -50,7 +50,7 @@ type Tunnel struct {
 	Sessions []Session
 }
 
-// DSCPCopy as Tunnel.DSCP copies the inner TOS or Traffic Class byte to the outer header.
+// DSCPCopy as Tunnel.DSCP copies the inner DSCP to the outer header.
 const DSCPCopy = -2
 
 // Pseudowire is the kind of frame a session carries.

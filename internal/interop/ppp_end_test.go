@@ -59,14 +59,14 @@ func pppdCloses(t *testing.T, l *link, c *culvert) {
 	l.pppUp(t, c)
 	l.pppTraffic(t, c, l.mtu(true))
 	// numbers from 0 again: old ones at first
-	c.noDrops(t, "sequence")
+	c.pppDrops(t, "sequence")
 	c.stop(t)
 }
 
 // culvertCloses: SIGTERM makes us say goodbye, and pppd hears it.
 func culvertCloses(t *testing.T, l *link, c *culvert) {
 	l.agree(t, c, false)
-	c.noDrops(t)
+	c.pppDrops(t)
 	begin := time.Now()
 	c.stop(t)
 	if took := time.Since(begin); took > 3*time.Second {
@@ -92,6 +92,6 @@ func peerVanishes(t *testing.T, l *link, c *culvert) {
 	if n := moved["sequence"]; n < 1 || n > 10 {
 		t.Errorf("drops: %v, want a few under \"sequence\"", moved)
 	}
-	c.noDrops(t, "sequence")
+	c.pppDrops(t, "sequence")
 	c.stop(t)
 }

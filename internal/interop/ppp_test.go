@@ -68,9 +68,13 @@ func (l *link) ppp(t *testing.T, lab *lab, kernelFirst bool, pppd, profile strin
 	return c
 }
 
-// pppUp waits until both ends have both network protocols open, and checks that they agree about everything.
+// pppUp waits until both ends have both network protocols open, and checks that they agree about everything. The
+// present pppd is asked first: our end may have been open with the one before.
 func (l *link) pppUp(t *testing.T, c *culvert) {
 	t.Helper()
+	for _, want := range []string{"^remote LL address", "^remote IP address"} {
+		c.lab.peer.run(t, "until_ok %d grep -q '%s' /tmp/pppd.log", pppWait/(50*time.Millisecond), want)
+	}
 	eventually(t, pppWait, func() string {
 		s := c.session(t, l.sid())
 		if s.PPP == nil {
@@ -81,7 +85,6 @@ func (l *link) pppUp(t *testing.T, c *culvert) {
 		}
 		return ""
 	})
-	c.lab.peer.run(t, "until_ok 60 grep -q '^remote LL address' /tmp/pppd.log && until_ok 60 grep -q '^remote IP address' /tmp/pppd.log")
 	s := c.session(t, l.sid())
 	if s.PPP.LocalAddress != pppHost.String() || s.PPP.PeerAddress != pppPeer.String() {
 		t.Errorf("API: addresses %s and %s", s.PPP.LocalAddress, s.PPP.PeerAddress)
@@ -159,7 +162,7 @@ func TestPPP(t *testing.T) {
 				l.mtus(t, c, l.mtu(true))
 				l.pppTraffic(t, c, l.mtu(true))
 				l.agree(t, c, false)
-				c.noDrops(t)
+				c.pppDrops(t)
 				c.stop(t)
 			})
 		}
@@ -223,7 +226,7 @@ func TestPPPOptions(t *testing.T) {
 					lab.peer.run(t, "! grep '%s' /tmp/pppd.log", bad)
 				}
 				l.agree(t, c, false)
-				c.noDrops(t)
+				c.pppDrops(t)
 				c.stop(t)
 			})
 		}
