@@ -49,7 +49,25 @@ func newSpace(t testing.TB) *space {
 	for _, a := range []string{"fd00:c::1/128", "fd00:c::2/128"} {
 		s.ip("address", "add", a, "dev", "lo", "nodad")
 	}
+	s.settle("fd00:c::1", "fd00:c::2")
 	return s
+}
+
+// settle waits until IPv6 addresses are local. The kernel adds the prefix route at once and the local route a little
+// later; in between a packet is sent without an error, and dropped when it comes back.
+func (s *space) settle(addrs ...string) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		out, err := exec.Command("ip", "-n", s.name, "-6", "route", "show", "table", "local").Output()
+		missing := err != nil
+		for _, a := range addrs {
+			missing = missing || !strings.Contains(string(out), "local "+a+" ")
+		}
+		if !missing {
+			return
+		}
+	}
+	s.t.Fatal("IPv6 addresses do not become local")
 }
 
 // ip runs ip(8) in the namespace.
