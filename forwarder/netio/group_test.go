@@ -88,19 +88,39 @@ func TestOpenErrors(t *testing.T) {
 		is   error
 		text string
 	}{
-		{"not ours udp", GroupConfig{Transport: udp, Local: at("198.51.100.7:1701"), Workers: 1}, unix.EADDRNOTAVAIL,
-			"bind udp 198.51.100.7:1701: address 198.51.100.7 is not on this host"},
-		{"not ours udp6", GroupConfig{Transport: udp, Local: at("[2001:db8::7]:1701"), Workers: 1}, unix.EADDRNOTAVAIL,
-			"bind udp [2001:db8::7]:1701: address 2001:db8::7 is not on this host"},
-		{"not ours ip", GroupConfig{Transport: ip, Local: at("198.51.100.7:1"), Workers: 1}, unix.EADDRNOTAVAIL,
-			"bind ip 198.51.100.7: address 198.51.100.7 is not on this host"},
+		{
+			"not ours udp",
+			GroupConfig{Transport: udp, Local: at("198.51.100.7:1701"), Workers: 1},
+			unix.EADDRNOTAVAIL,
+			"bind udp 198.51.100.7:1701: address 198.51.100.7 is not on this host",
+		},
+		{
+			"not ours udp6",
+			GroupConfig{Transport: udp, Local: at("[2001:db8::7]:1701"), Workers: 1},
+			unix.EADDRNOTAVAIL,
+			"bind udp [2001:db8::7]:1701: address 2001:db8::7 is not on this host",
+		},
+		{
+			"not ours ip",
+			GroupConfig{Transport: ip, Local: at("198.51.100.7:1"), Workers: 1},
+			unix.EADDRNOTAVAIL,
+			"bind ip 198.51.100.7: address 198.51.100.7 is not on this host",
+		},
 		{"no workers", GroupConfig{Local: at("127.0.0.1:0")}, ErrWorkers, "open udp sockets: 0 workers: worker out of range"},
 		{"no address", GroupConfig{Workers: 1}, ErrAddress, "open udp sockets: local address invalid IP: invalid address"},
 		{"multicast", GroupConfig{Workers: 1, Local: at("224.0.0.1:1")}, ErrAddress, "open udp sockets: local address 224.0.0.1: invalid address"},
-		{"no zone", GroupConfig{Workers: 1, Local: at("[fe80::1]:1701")}, ErrAddress,
-			"open udp sockets: invalid address: link-local address fe80::1 needs a zone, as in fe80::1%eth0"},
-		{"bad zone", GroupConfig{Workers: 1, Local: at("[fe80::1%nosuch]:1701")}, ErrAddress,
-			`open udp sockets: invalid address: fe80::1%nosuch: no interface "nosuch"`},
+		{
+			"no zone",
+			GroupConfig{Workers: 1, Local: at("[fe80::1]:1701")},
+			ErrAddress,
+			"open udp sockets: invalid address: link-local address fe80::1 needs a zone, as in fe80::1%eth0",
+		},
+		{
+			"bad zone",
+			GroupConfig{Workers: 1, Local: at("[fe80::1%nosuch]:1701")},
+			ErrAddress,
+			`open udp sockets: invalid address: fe80::1%nosuch: no interface "nosuch"`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ns := newSpace(t)

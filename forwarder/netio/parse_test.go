@@ -45,16 +45,31 @@ func TestParseNetError(t *testing.T) {
 		want          NetError
 		ok            bool
 	}{
-		{"fragmentation needed", nameOf(v4), extendedErr(unix.SOL_IP, unix.IP_RECVERR, uint32(unix.EMSGSIZE), unix.SO_EE_ORIGIN_ICMP, 3, 4, 1280, r4),
-			NetError{Peer: v4, Errno: unix.EMSGSIZE, MTU: 1280, Type: 3, Code: 4, Offender: r4.Addr()}, true},
-		{"after another message", nameOf(v6), append(bytes.Clone(ttl), extendedErr(unix.SOL_IPV6, unix.IPV6_RECVERR, uint32(unix.EMSGSIZE), unix.SO_EE_ORIGIN_ICMP6, 2, 0, 1280, r6)...),
-			NetError{Peer: v6, Errno: unix.EMSGSIZE, MTU: 1280, Type: 2, Offender: r6.Addr()}, true},
-		{"refused, info is no MTU", nameOf(v4), extendedErr(unix.SOL_IP, unix.IP_RECVERR, uint32(unix.ECONNREFUSED), unix.SO_EE_ORIGIN_ICMP, 3, 3, 77, r4),
-			NetError{Peer: v4, Errno: unix.ECONNREFUSED, Type: 3, Code: 3, Offender: r4.Addr()}, true},
-		{"local", nameOf(v4), extendedErr(unix.SOL_IP, unix.IP_RECVERR, uint32(unix.EMSGSIZE), unix.SO_EE_ORIGIN_LOCAL, 0, 0, 1500, netip.AddrPort{}),
-			NetError{Peer: v4, Errno: unix.EMSGSIZE, Local: true, MTU: 1500}, true},
-		{"absurd MTU", nameOf(v4), extendedErr(unix.SOL_IP, unix.IP_RECVERR, uint32(unix.EMSGSIZE), unix.SO_EE_ORIGIN_LOCAL, 0, 0, 0xffffffff, netip.AddrPort{}),
-			NetError{Peer: v4, Errno: unix.EMSGSIZE, Local: true, MTU: 65536}, true},
+		{
+			"fragmentation needed", nameOf(v4), extendedErr(unix.SOL_IP, unix.IP_RECVERR, uint32(unix.EMSGSIZE), unix.SO_EE_ORIGIN_ICMP, 3, 4, 1280, r4),
+			NetError{Peer: v4, Errno: unix.EMSGSIZE, MTU: 1280, Type: 3, Code: 4, Offender: r4.Addr()},
+			true,
+		},
+		{
+			"after another message", nameOf(v6), append(bytes.Clone(ttl), extendedErr(unix.SOL_IPV6, unix.IPV6_RECVERR, uint32(unix.EMSGSIZE), unix.SO_EE_ORIGIN_ICMP6, 2, 0, 1280, r6)...),
+			NetError{Peer: v6, Errno: unix.EMSGSIZE, MTU: 1280, Type: 2, Offender: r6.Addr()},
+			true,
+		},
+		{
+			"refused, info is no MTU", nameOf(v4), extendedErr(unix.SOL_IP, unix.IP_RECVERR, uint32(unix.ECONNREFUSED), unix.SO_EE_ORIGIN_ICMP, 3, 3, 77, r4),
+			NetError{Peer: v4, Errno: unix.ECONNREFUSED, Type: 3, Code: 3, Offender: r4.Addr()},
+			true,
+		},
+		{
+			"local", nameOf(v4), extendedErr(unix.SOL_IP, unix.IP_RECVERR, uint32(unix.EMSGSIZE), unix.SO_EE_ORIGIN_LOCAL, 0, 0, 1500, netip.AddrPort{}),
+			NetError{Peer: v4, Errno: unix.EMSGSIZE, Local: true, MTU: 1500},
+			true,
+		},
+		{
+			"absurd MTU", nameOf(v4), extendedErr(unix.SOL_IP, unix.IP_RECVERR, uint32(unix.EMSGSIZE), unix.SO_EE_ORIGIN_LOCAL, 0, 0, 0xffffffff, netip.AddrPort{}),
+			NetError{Peer: v4, Errno: unix.EMSGSIZE, Local: true, MTU: 65536},
+			true,
+		},
 		{"time stamp", nameOf(v4), extendedErr(unix.SOL_IP, unix.IP_RECVERR, uint32(unix.ENOMSG), unix.SO_EE_ORIGIN_TIMESTAMPING, 0, 0, 0, netip.AddrPort{}), NetError{}, false},
 		{"nothing", nameOf(v4), ttl, NetError{}, false},
 	} {

@@ -145,7 +145,7 @@ func (p *pinger) sweep(low, high int) error {
 func (p *pinger) send(size int) error {
 	for {
 		_, err := syscall.SendmsgN(p.fd, p.request(size), nil, nil, 0)
-		if err != syscall.EINTR { //nolint:errorlint // raw system call: an Errno and nothing else
+		if err != syscall.EINTR {
 			return err
 		}
 	}
