@@ -21,7 +21,7 @@ const (
 	DropPunt                          // control side's queue full
 	DropDevice                        // device refused the frame (down, or no memory)
 	DropTooBig                        // does not fit the path; its sender was told where that is possible
-	DropSendFull                      // underlay socket stayed full
+	DropSendFull                      // underlay socket stayed full, or its interface's queue
 	DropSendError                     // underlay refused the packet (no route, unreachable, ...)
 	DropInject                        // control side offered frames faster than they could be sent
 	numDropReasons
@@ -41,7 +41,7 @@ var dropNames = [numDropReasons]struct{ name, help string }{
 	DropPunt:        {"punt", "control frames faster than the control side takes them"},
 	DropDevice:      {"device", "device refused the frame"},
 	DropTooBig:      {"too_big", "larger than the path allows"},
-	DropSendFull:    {"send_full", "underlay socket stayed full"},
+	DropSendFull:    {"send_full", "underlay socket or interface queue stayed full"},
 	DropSendError:   {"send_error", "underlay refused the packet"},
 	DropInject:      {"inject", "control side offered frames faster than they could be sent"},
 }

@@ -1,6 +1,7 @@
 package forwarder
 
 import (
+	"errors"
 	"time"
 
 	"culvert/forwarder/netio"
@@ -27,11 +28,13 @@ func (o *outbound) flushQueue(q *txQueue) {
 		}
 		m := q.meta[at]
 		switch {
-		case netio.Congested(err):
+		case errors.Is(err, netio.ErrWouldBlock):
 			if waits++; waits <= sendWaits {
 				q.sock.WaitWritable(sendWait)
 				continue
 			}
+			o.drop(m.s, DropSendFull)
+		case netio.QueueFull(err):
 			o.drop(m.s, DropSendFull)
 		case netio.TooLarge(err):
 			o.refused(q, m)

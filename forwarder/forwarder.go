@@ -216,13 +216,21 @@ func (w *worker) add(s *Session) error {
 	if err != nil {
 		return err
 	}
-	err = ErrClosed
+	err = ErrClosed // what stays when a loop has ended
 	w.out.call(func() { err = w.out.add(s, own, fragile) })
 	if err != nil {
 		return err
 	}
 	err = ErrClosed
-	w.in.call(func() { err = w.in.add(s) })
+	w.in.call(func() {
+		err = w.in.watch(s.tunnel.l, own, false)
+		if err == nil {
+			err = w.in.watch(s.tunnel.l, fragile, false)
+		}
+		if err == nil {
+			err = w.in.add(s)
+		}
+	})
 	if err != nil {
 		w.out.call(func() { w.out.remove(s) })
 	}

@@ -55,13 +55,16 @@ func newInbound(f *Forwarder, id int) (*inbound, error) {
 
 func (in *inbound) start() { go func() { in.f.died(in.spin(in.timeout, in.handle, in.expire)) }() }
 
-// watch makes the loop read s.
+// watch makes the loop read s, and the ICMP errors on it, once however often it is asked. Sockets that only send are
+// watched too: the kernel gives an error to any socket of the address.
 func (in *inbound) watch(l *listener, s *netio.Socket, control bool) error {
 	token := -1
 	for i := range in.sockets {
-		if in.sockets[i].s == nil {
+		switch in.sockets[i].s {
+		case s:
+			return nil
+		case nil:
 			token = i
-			break
 		}
 	}
 	if token < 0 {
