@@ -19,6 +19,8 @@ const (
 	maxDatagram = 65535
 	// minUDPData is the shortest data packet over UDP: flags, version and Session ID (RFC 3931 section 4.1.2.1).
 	minUDPData = 8
+	// minIPData is the shortest packet over IP: a Session ID (RFC 3931 section 4.1.1.1).
+	minIPData = 4
 	// showEvery is how often a session's data frames that come too early are shown to the control side.
 	showEvery = time.Second
 	// rxHeadroom lies before every received datagram, so that a device's header fits before a payload whose own
@@ -172,7 +174,13 @@ func (in *inbound) received(r rxSocket, n int) {
 
 // controlDrop tells why a packet on the control socket goes nowhere.
 func controlDrop(t encap.Transport, b []byte) DropReason {
-	if t != encap.TransportUDP || encap.ControlUDP(b) {
+	if t != encap.TransportUDP {
+		if len(b) < minIPData {
+			return DropTruncated
+		}
+		return DropControl
+	}
+	if encap.ControlUDP(b) {
 		return DropControl
 	}
 	if len(b) < minUDPData {

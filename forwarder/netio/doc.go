@@ -13,8 +13,8 @@
 //     messages (T bit), other versions than 3 and payloads too short for a data header go to the control socket, so
 //     nothing that is not a data packet ever reaches a worker.
 //   - IP 115: the kernel hands every raw socket of the protocol a copy of every packet, so each one has a socket filter
-//     (SO_ATTACH_FILTER) that lets through only its own session ids; id 0 is control. Payloads shorter than four bytes
-//     reach nobody.
+//     (SO_ATTACH_FILTER) that lets through only its own session ids; id 0 is control, and so are payloads shorter than
+//     four bytes, so that they are counted.
 //
 // While a group is being built every socket carries a filter that drops everything, so no packet can be queued on a
 // socket that is not its own; send-only sockets carry that filter for ever. While it is being closed the same filter

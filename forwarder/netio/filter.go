@@ -41,6 +41,14 @@ func loadSessionID(ipv6 bool) []bpf.Instruction {
 	return []bpf.Instruction{bpf.LoadMemShift{Off: 0}, bpf.LoadIndirect{Off: 0, Size: 4}}
 }
 
+// loadLength loads the length of an IP-115 packet without its IP header.
+func loadLength(ipv6 bool) []bpf.Instruction {
+	if ipv6 {
+		return []bpf.Instruction{bpf.LoadExtension{Num: bpf.ExtLen}}
+	}
+	return []bpf.Instruction{bpf.LoadMemShift{Off: 0}, bpf.LoadExtension{Num: bpf.ExtLen}, bpf.ALUOpX{Op: bpf.ALUOpSub}}
+}
+
 // filterIPData accepts the data packets of one worker: session id not 0 and, modulo workers, the worker's index.
 func filterIPData(ipv6 bool, worker, workers int) []bpf.Instruction {
 	return append(loadSessionID(ipv6),
@@ -52,9 +60,13 @@ func filterIPData(ipv6 bool, worker, workers int) []bpf.Instruction {
 	)
 }
 
-// filterIPControl accepts control messages: session id 0 (RFC 3931 section 4.1.1.2).
+// filterIPControl accepts control messages, session id 0 (RFC 3931 section 4.1.1.2), and what is too short to have a
+// session id, so that somebody counts it.
 func filterIPControl(ipv6 bool) []bpf.Instruction {
-	return append(loadSessionID(ipv6),
+	load := loadSessionID(ipv6)
+	prog := append(loadLength(ipv6), bpf.JumpIf{Cond: bpf.JumpLessThan, Val: 4, SkipTrue: uint8(len(load)) + 1})
+	prog = append(prog, load...)
+	return append(prog,
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 1},
 		bpf.RetConstant{Val: acceptAll},
 		bpf.RetConstant{Val: 0},

@@ -103,7 +103,8 @@ func (c GroupConfig) effective(v Variant) Variant {
 // Data returns the socket that receives the sessions with id modulo Workers == worker, and sends.
 func (g *Group) Data(worker int) *Socket { return g.sockets[worker] }
 
-// Control returns the socket that receives control messages: T bit set (UDP) or session id 0 (IP 115).
+// Control returns the socket that receives control messages, T bit set (UDP) or session id 0 (IP 115), and whatever can
+// not be a data packet.
 func (g *Group) Control() *Socket { return g.sockets[g.cfg.Workers] }
 
 // LocalAddr returns the local address and, for UDP, the port, chosen by the kernel if none was asked for.

@@ -112,11 +112,10 @@ func TestSteerOdd(t *testing.T) {
 		g := ns.open(GroupConfig{Transport: k.transport, Local: k.local(), Workers: 3})
 		peer := ns.open(GroupConfig{Transport: k.transport, Local: k.remote(), Workers: 1})
 		odd := [][]byte{{}, {0}, {0, 3}, {0, 3, 0}, {0, 0, 0}, {0, 1, 0}}
-		wantControl := 0
 		if k.transport == encap.TransportUDP {
 			odd = append(odd, []byte{0, 3, 0, 0, 0, 0, 1}, []byte{0, 2, 0, 0, 0, 0, 0, 1, 9}, []byte{0xc8, 2, 0, 0, 0, 0, 0, 1}, []byte{0x80, 3, 0, 0, 0, 0, 0, 1})
-			wantControl = len(odd)
 		}
+		wantControl := len(odd)
 		send(t, peer.Data(0), dest(t, k.local()), odd...)
 		all := collect(t, wantControl, quiet, g.sockets...)
 		for w := range 3 {
@@ -264,7 +263,7 @@ func checkIPFilters(t *testing.T, run func([]bpf.Instruction, []byte) int, p []b
 			t.Fatalf("IPv4 filter %d/%d of % x: %t", w, workers, v4, got)
 		}
 	}
-	want := !short && id == 0
+	want := short || id == 0
 	if got := run(filterIPControl(true), p) != 0; got != want {
 		t.Fatalf("IPv6 control filter of % x: %t", p, got)
 	}
