@@ -16,6 +16,7 @@ GOLANGCI := $(BUILD)/bin/golangci-lint-$(GOLANGCI_VERSION)
 FUZZTIME ?= 3s
 BENCH ?= .
 PKG ?= ./...
+ARGS ?=
 # Tests that need network namespaces are skipped where they cannot run, except here: as root a skip is a failure.
 REQUIRE_NETNS := $(if $(filter 0,$(shell id -u)),1,0)
 export CULVERT_REQUIRE_NETNS ?= $(REQUIRE_NETNS)
@@ -84,6 +85,12 @@ interop: build ## against a real Linux kernel and pppd in QEMU
 .PHONY: bench
 bench: ## Go benchmarks; BENCH=regexp, PKG=./encap for fewer
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+.PHONY: bench-throughput
+bench-throughput: ## culvert beside veth, VXLAN, wireguard-go and fastd into docs/results/ (root; about 30 minutes); ARGS=-quick for 3
+	@mkdir -p $(BUILD)/bench
+	@$(GO) build -buildvcs=false -o $(BUILD)/bench/throughput ./bench/throughput
+	@$(BUILD)/bench/throughput $(ARGS)
 
 ##@ Tidy
 .PHONY: clean
