@@ -37,6 +37,7 @@ type link struct {
 	kernelExpects        []byte
 	kernelLocal          netip.Addr // where the kernel's packets come from
 	kernelSID, kernelPID uint32     // the kernel's session id, and what it believes to be ours
+	kernelOptions        string     // extra words for `ip l2tp add tunnel`
 	lost                 early
 }
 
@@ -146,6 +147,7 @@ func (l *link) kernelEthernet(t *testing.T, p *peer) {
 	if l.encap == "udp" {
 		tunnel += fmt.Sprintf(" udp_sport %d udp_dport %d", l.peerPort, l.hostPort)
 	}
+	tunnel += l.kernelOptions
 	session := fmt.Sprintf("ip l2tp add session name l2e tunnel_id %d session_id %d peer_session_id %d", l.kernelTID(), l.kernelSID, l.kernelPID)
 	if l.cookie > 0 {
 		session += fmt.Sprintf(" cookie %x peer_cookie %x", l.kernelSends, l.kernelExpects)
