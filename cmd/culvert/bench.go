@@ -122,8 +122,8 @@ func newBenchGenerate() *cobra.Command {
 		Long: `generate sends UDP packets to a sink and prints what arrived. --rate is in packets per second, "max" for no pacing,
 or "search" for the highest rate at which at most --loss of the packets is lost. Sizes are of IP packets, all headers
 included. IMIX is 7 x 64, 4 x 594 and 1 x 1518 bytes, cut to --mtu.`,
-		Args:  noArgs,
-		RunE:  benchWork(g.run),
+		Args: noArgs,
+		RunE: benchWork(g.run),
 	}
 	f := cmd.Flags()
 	f.StringVar(&g.to, "to", "", "the sink's `address`")
