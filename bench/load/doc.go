@@ -11,8 +11,8 @@
 //
 // A Generator sends at a rate in packets per second, in bursts of at most a few hundred microseconds, with
 // sendmmsg(2), or as fast as the path takes packets. Sizes are lengths of IP packets, headers included: 64 means
-// 20 + 8 + 36 bytes over IPv4. With GSO it hands the kernel many packets of one size at once (UDP_SEGMENT, udp(7)), and
-// the sink takes them in the same way (UDP_GRO).
+// 20 + 8 + 36 bytes over IPv4. With GSO it hands the kernel many packets of one size at once (UDP_SEGMENT, udp(7)); with
+// GRO the sink takes them so (UDP_GRO).
 //
 // Search finds the highest rate at which at most a given share is lost, by bisection, in the manner of RFC 2544
 // section 26.1, but with short trials, each of which may fail a second time before it counts (compare RFC 9004 and

@@ -21,6 +21,7 @@ type GeneratorConfig struct {
 	Profile Profile
 	Flows   int   // UDP ports to send from, 1 to 256; 0: 1
 	GSO     int   // packets per send, 2 to MaxSegments; 0: no GSO. Needs a profile of one size
+	GRO     bool  // the sink takes many packets at once, too
 	PIDs    []int // processes whose CPU time is reported
 }
 
@@ -30,6 +31,7 @@ type Result struct {
 	Mean     float64 `json:"mean_bytes"` // IP length
 	Flows    int     `json:"flows"`
 	GSO      int     `json:"gso"`   // packets per send, 0: no GSO
+	GRO      bool    `json:"gro"`   // the sink took many at once
 	Asked    float64 `json:"asked"` // packets/s, 0: as fast as possible
 	Offered  float64 `json:"offered"`
 	Rate     float64 `json:"rate"` // packets/s that arrived
@@ -115,14 +117,14 @@ func (g *Generator) Close() {
 
 // Run sends for a duration at rate packets/s, or as fast as it goes if that is 0, and asks what arrived.
 func (g *Generator) Run(ctx context.Context, rate float64, duration time.Duration) (Result, error) {
-	r := Result{Profile: g.cfg.Profile.Name, Mean: g.cfg.Profile.Mean(), Flows: g.cfg.Flows, GSO: g.cfg.GSO, Asked: rate}
+	r := Result{Profile: g.cfg.Profile.Name, Mean: g.cfg.Profile.Mean(), Flows: g.cfg.Flows, GSO: g.cfg.GSO, GRO: g.cfg.GRO, Asked: rate}
 	if duration <= 0 || duration > maxDuration {
 		return r, ErrDuration
 	}
 	g.trialID, g.turn, g.pos = rand.Uint32(), 0, 0 //nolint:gosec // only tells trials apart
 	clear(g.seqs)
 	defer context.AfterFunc(ctx, func() { _ = g.ctl.conn.SetDeadline(time.Now()) })()
-	if _, err := g.ctl.ask(request{Op: "begin", Trial: g.trialID, Flows: g.cfg.Flows, GRO: g.cfg.GSO > 0}); err != nil {
+	if _, err := g.ctl.ask(request{Op: "begin", Trial: g.trialID, Flows: g.cfg.Flows, GRO: g.cfg.GRO}); err != nil {
 		return r, cause(ctx, err)
 	}
 	before, err := ReadCPU(g.cfg.PIDs)

@@ -36,6 +36,11 @@ func allComparators() []comparator {
 	}
 }
 
+// secondCulvert is the binary of -against.
+var secondCulvert = comparator{
+	name: "culvert-against", title: "other culvert PPP/UDP", setup: setupCulvert(session{transport: "udp", pseudowire: "ppp", second: true}),
+}
+
 // finishDevice waits for a tunnel's device, gives it its address and MTU and brings it up.
 func (l *lab) finishDevice(ctx context.Context, t *tunnel, e *end) error {
 	if err := e.ns.Await(ctx, t.device(), linkWait); err != nil {
@@ -67,6 +72,7 @@ func setupVXLAN(ctx context.Context, l *lab, t *tunnel, e *end) error {
 type session struct {
 	transport, pseudowire string
 	numbered              bool
+	second                bool // run the binary of -against
 }
 
 func setupCulvert(s session) func(ctx context.Context, l *lab, t *tunnel, e *end) error {
@@ -75,7 +81,11 @@ func setupCulvert(s session) func(ctx context.Context, l *lab, t *tunnel, e *end
 		if err := os.WriteFile(base+".toml", []byte(s.config(l, t, e, base+".sock")), 0o600); err != nil {
 			return err
 		}
-		p, err := l.start(e, fmt.Sprintf("%s (end %d)", t.name, e.number), nil, l.exe.culvert, "run", "--config", base+".toml")
+		exe := l.exe.culvert
+		if s.second {
+			exe = l.exe.against
+		}
+		p, err := l.start(e, fmt.Sprintf("%s (end %d)", t.name, e.number), nil, exe, "run", "--config", base+".toml")
 		if err == nil {
 			t.pids = append(t.pids, p.PID())
 		}

@@ -90,7 +90,7 @@ func newLab(exe programs, mtu int) (l *lab, err error) {
 			return nil, err
 		}
 	}
-	if _, err = l.start(l.far(), "sink", nil, exe.culvert, "bench", "sink", "--json"); err != nil {
+	if _, err = l.start(l.far(), "sink", nil, exe.toolCommand("sink")...); err != nil {
 		return nil, err
 	}
 	return l, l.startIperf()
@@ -135,8 +135,8 @@ func (l *lab) add(ctx context.Context, c comparator) *tunnel {
 // await asks through the tunnel until there is an answer.
 func (l *lab) await(ctx context.Context, t *tunnel) error {
 	for until := time.Now().Add(upWait); time.Now().Before(until); {
-		out, err := l.near().ns.Run(ctx, l.exe.culvert, "bench", "ping", "--json", "--to", t.inner(l.far()).String(),
-			"--duration", "300ms", "--wait", "100ms", "--count", "3")
+		out, err := l.near().ns.Run(ctx, l.exe.toolCommand("ping", "-to", t.inner(l.far()).String(),
+			"-duration", "300ms", "-wait", "100ms", "-count", "3")...)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strconv"
+	"strings"
 	"time"
 
 	"culvert/bench/load"
@@ -44,12 +45,14 @@ func allLoads() []workload {
 	return []workload{
 		{"tcp1", "TCP, one flow", bitRate, bulkAlso, bulkLoad(1)},
 		{"tcp4", "TCP, four flows", bitRate, bulkAlso, bulkLoad(4)},
-		{"pps64", "64-byte packets", packetRate, packetAlso, packetLoad("--size", "64")},
-		{"imix", "IMIX", packetRate, packetAlso, packetLoad("--imix")},
-		{"pps1400", "MTU-size packets", packetRate, packetAlso, packetLoad("--size", "MTU")},
-		{"gso64", "64-byte packets, GSO sender", packetRate, packetAlso, packetLoad("--size", "64", "--gso")},
-		{"rr-idle", "request/response, idle", median, []metric{tail99}, askLoad(false)},
-		{"rr-loaded", "request/response beside one TCP flow", median, []metric{tail99, bitRate}, askLoad(true)},
+		{"pps64", "64-byte packets", packetRate, packetAlso, packetLoad("pps64", "-size", "64")},
+		{"imix", "IMIX", packetRate, packetAlso, packetLoad("imix", "-imix", "MTU")},
+		{"pps1400", "MTU-size packets", packetRate, packetAlso, packetLoad("pps1400", "-size", "MTU")},
+		{"gso64", "64-byte packets, GSO sender", packetRate, packetAlso, packetLoad("gso64", "-size", "64", "-gso")},
+		{"gso64-gro", "64-byte packets, GSO sender, GRO receiver", packetRate, packetAlso, packetLoad("gso64-gro", "-size", "64", "-gso", "-gro")},
+		{"rr-idle", "request/response, idle", median, []metric{tail99}, idleLoad(0)},
+		{"rr-paced", "request/response, idle, 1 ms apart", median, []metric{tail99}, idleLoad(time.Millisecond)},
+		{"rr-loaded", "request/response beside one TCP flow", median, []metric{tail99, bitRate}, loadedLoad},
 	}
 }
 
@@ -131,23 +134,23 @@ func (r *runner) iperf(ctx context.Context, t *tunnel, flows int, d time.Duratio
 	return got, err
 }
 
-// packetLoad is the highest rate of `culvert bench generate` that loses at most 0.1 %.
-func packetLoad(args ...string) func(ctx context.Context, r *runner, t *tunnel) (values, error) {
+// packetLoad is the highest rate of UDP packets that loses at most 0.1 %. "MTU" among args is replaced.
+func packetLoad(name string, args ...string) func(ctx context.Context, r *runner, t *tunnel) (values, error) {
 	return func(ctx context.Context, r *runner, t *tunnel) (values, error) {
 		mtu := strconv.Itoa(r.opt.mtu)
-		argv := []string{
-			r.lab.exe.culvert, "bench", "generate", "--json", "--to", t.inner(r.lab.far()).String(),
-			"--duration", r.opt.trial.String(), "--mtu", mtu,
-		}
+		argv := r.lab.exe.toolCommand("generate", "-to", t.inner(r.lab.far()).String(), "-duration", r.opt.trial.String(),
+			"-start", strconv.FormatFloat(r.start(t, name), 'f', 0, 64))
 		for _, a := range args {
 			if a == "MTU" {
 				a = mtu
 			}
 			argv = append(argv, a)
 		}
+		pids := make([]string, 0, len(t.pids))
 		for _, pid := range t.pids {
-			argv = append(argv, "--cpu-of", strconv.Itoa(pid))
+			pids = append(pids, strconv.Itoa(pid))
 		}
+		argv = append(argv, "-cpu-of", strings.Join(pids, ","))
 		ctx, cancel := within(ctx, 40*r.opt.trial+grace)
 		defer cancel()
 		out, err := r.lab.near().ns.Run(ctx, argv...)
@@ -165,40 +168,42 @@ func packetLoad(args ...string) func(ctx context.Context, r *runner, t *tunnel) 
 	}
 }
 
-// askLoad is one request after the other, on an idle tunnel or beside a bulk flow in the direction of the requests.
-func askLoad(loaded bool) func(ctx context.Context, r *runner, t *tunnel) (values, error) {
-	return func(ctx context.Context, r *runner, t *tunnel) (values, error) {
-		if !loaded {
-			return r.ask(ctx, t)
-		}
-		type outcome struct {
-			got iperfResult
-			err error
-		}
-		bulk := make(chan outcome, 1)
-		go func() {
-			got, err := r.iperf(ctx, t, 1, r.opt.ask+2*bulkBefore)
-			bulk <- outcome{got, err}
-		}()
-		select {
-		case <-ctx.Done():
-		case <-time.After(bulkBefore):
-		}
-		v, err := r.ask(ctx, t)
-		o := <-bulk
-		if err = errors.Join(err, o.err); err != nil {
-			return nil, err
-		}
-		v[bitRate.Key] = o.got.End.Received.BitsPerSecond
-		return v, nil
-	}
+// idleLoad is one request after the other on an idle tunnel. With a pause in between, processors fall asleep and
+// waking them counts; without, the scheduler may keep all on one processor.
+func idleLoad(pause time.Duration) func(ctx context.Context, r *runner, t *tunnel) (values, error) {
+	return func(ctx context.Context, r *runner, t *tunnel) (values, error) { return r.ask(ctx, t, pause) }
 }
 
-func (r *runner) ask(ctx context.Context, t *tunnel) (values, error) {
+// loadedLoad is one request after the other beside a bulk flow in the direction of the requests.
+func loadedLoad(ctx context.Context, r *runner, t *tunnel) (values, error) {
+	type outcome struct {
+		got iperfResult
+		err error
+	}
+	bulk := make(chan outcome, 1)
+	go func() {
+		got, err := r.iperf(ctx, t, 1, r.opt.ask+2*bulkBefore)
+		bulk <- outcome{got, err}
+	}()
+	select {
+	case <-ctx.Done():
+	case <-time.After(bulkBefore):
+	}
+	v, err := r.ask(ctx, t, 0)
+	o := <-bulk
+	if err = errors.Join(err, o.err); err != nil {
+		return nil, err
+	}
+	v[bitRate.Key] = o.got.End.Received.BitsPerSecond
+	return v, nil
+}
+
+// ask is requests, each sent a pause after the last reply.
+func (r *runner) ask(ctx context.Context, t *tunnel, pause time.Duration) (values, error) {
 	ctx, cancel := within(ctx, r.opt.ask+grace)
 	defer cancel()
-	out, err := r.lab.near().ns.Run(ctx, r.lab.exe.culvert, "bench", "ping", "--json", "--to", t.inner(r.lab.far()).String(),
-		"--duration", r.opt.ask.String())
+	out, err := r.lab.near().ns.Run(ctx, r.lab.exe.toolCommand("ping", "-to", t.inner(r.lab.far()).String(),
+		"-duration", r.opt.ask.String(), "-interval", pause.String())...)
 	if err != nil {
 		return nil, err
 	}

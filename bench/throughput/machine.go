@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"runtime"
@@ -15,8 +16,8 @@ import (
 type machine struct {
 	Began      time.Time  `json:"began"`
 	Ended      time.Time  `json:"ended"`
-	Commit     string     `json:"commit"`
-	Modified   bool       `json:"modified"` // the tree differed from the commit
+	Commit     string     `json:"commit"` // of the culvert that was measured
+	Against    string     `json:"against,omitempty"`
 	CPU        string     `json:"cpu"`
 	CPUs       int        `json:"cpus"`
 	MemoryKB   int        `json:"memory_kb"`
@@ -26,24 +27,32 @@ type machine struct {
 	Wireguard  string     `json:"wireguard_go,omitempty"`
 	Fastd      string     `json:"fastd,omitempty"`
 	LoadBefore [3]float64 `json:"load_before"`
+	LoadDuring spread     `json:"load_during"` // last minute's, before each sample; the run's own load is in it
 	LoadAfter  [3]float64 `json:"load_after"`
 	Arguments  []string   `json:"arguments"`
 	MTU        int        `json:"mtu"`
 }
 
-func describe(ctx context.Context, top string, o options) machine {
-	git := func(args ...string) string { return output(ctx, append([]string{"git", "-C", top}, args...)...) }
+// culvertCommit asks a binary what it was made from.
+func culvertCommit(ctx context.Context, exe string) string {
+	var info struct{ Commit string }
+	if err := json.Unmarshal([]byte(output(ctx, exe, "version", "--json")), &info); err != nil || info.Commit == "" {
+		return "unknown"
+	}
+	return info.Commit
+}
+
+func describe(ctx context.Context, top string, exe programs, o options) machine {
 	m := machine{
 		Began: time.Now().UTC(), CPUs: runtime.NumCPU(), Go: runtime.Version(), MTU: o.mtu,
-		Commit:     git("rev-parse", "--short=12", "HEAD"),
-		Modified:   git("status", "--porcelain", "--untracked-files=no") != "",
+		Commit:     culvertCommit(ctx, exe.culvert),
 		CPU:        procField("/proc/cpuinfo", "model name"),
 		Kernel:     output(ctx, "uname", "-sr"),
 		Iperf:      firstLine(output(ctx, "iperf3", "--version")),
 		LoadBefore: loadAverage(), Arguments: os.Args[1:],
 	}
-	if m.Commit == "" {
-		m.Commit = "unknown"
+	if o.against != "" {
+		m.Against = culvertCommit(ctx, o.against)
 	}
 	m.MemoryKB, _ = strconv.Atoi(strings.TrimSuffix(procField("/proc/meminfo", "MemTotal"), " kB"))
 	for _, c := range o.comparators {

@@ -19,7 +19,10 @@ type options struct {
 	ask         time.Duration // one series of requests
 	timeout     time.Duration
 	mtu         int
-	exe, out    string
+	rev         string // commit to build culvert from; empty: the tree as it is
+	exe         string // culvert to measure instead
+	against     string // a second culvert
+	out         string
 	quick       bool
 }
 
@@ -35,7 +38,9 @@ func parseOptions(args []string) (options, error) {
 	f.DurationVar(&o.ask, "ask", 2*time.Second, "time of one series of requests")
 	f.DurationVar(&o.timeout, "timeout", 90*time.Minute, "end the run after this time, with what there is")
 	f.IntVar(&o.mtu, "mtu", 1400, "MTU of every tunnel device; the veth has 1500")
-	f.StringVar(&o.exe, "culvert", "", "culvert binary to measure; empty: build this tree's")
+	f.StringVar(&o.exe, "culvert", "", "culvert binary to measure; empty: build it")
+	f.StringVar(&o.rev, "rev", "", "commit to build culvert from; empty: the tree as it is")
+	f.StringVar(&o.against, "against", "", "second culvert binary, measured too (PPP over UDP): for comparing two builds")
 	f.StringVar(&o.out, "out", "", "folder for the report; empty: docs/results/DATE-COMMIT, with -quick build/bench/quick")
 	f.BoolVar(&o.quick, "quick", false, "one round of short loads, about 3 minutes: to see that everything works")
 	if err := f.Parse(args); err != nil {
@@ -59,7 +64,11 @@ func parseOptions(args []string) (options, error) {
 	if o.loads, err = choose("load", allLoads(), loadNames); err != nil {
 		return o, err
 	}
-	o.comparators, err = choose("comparator", allComparators(), comparatorNames)
+	all := allComparators()
+	if o.against != "" {
+		all = append(all, secondCulvert)
+	}
+	o.comparators, err = choose("comparator", all, comparatorNames)
 	return o, err
 }
 

@@ -12,7 +12,7 @@ import (
 
 // programs are the paths of what runs in the lab; empty: missing.
 type programs struct {
-	culvert, wireguard, fastd string
+	self, culvert, against, wireguard, fastd string
 }
 
 // root is the top of the source tree: where go.mod of module culvert is.
@@ -25,8 +25,8 @@ func root() (string, error) {
 }
 
 // goBuild builds a package in dir without cgo.
-func goBuild(ctx context.Context, dir, out, pkg string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", out, pkg)
+func goBuild(ctx context.Context, dir, out, pkg, flags string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", out, pkg)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
@@ -34,16 +34,48 @@ func goBuild(ctx context.Context, dir, out, pkg string) error {
 	return nil
 }
 
+// buildCulvert builds the tree in top, or what it was at commit rev, and writes the commit into the binary.
+func buildCulvert(ctx context.Context, top, out, rev string) error {
+	name := rev
+	if rev == "" {
+		name = "HEAD"
+	}
+	commit := output(ctx, "git", "-C", top, "rev-parse", "--short=12", "--verify", name+"^{commit}")
+	if rev == "" {
+		if output(ctx, "git", "-C", top, "status", "--porcelain", "--", "*.go", "*.s", "go.mod", ":!bench", ":!*_test.go") != "" {
+			commit += "-dirty"
+		}
+	} else {
+		dir, err := os.MkdirTemp("", "culvert-bench-source-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		tar := filepath.Join(dir, "source.tar")
+		for _, argv := range [][]string{{"git", "-C", top, "archive", "-o", tar, rev}, {"tar", "-x", "-f", tar, "-C", dir}} {
+			if text, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput(); err != nil {
+				return fmt.Errorf("source of %s: %w: %s", rev, err, text)
+			}
+		}
+		top = dir
+	}
+	return goBuild(ctx, top, out, "./cmd/culvert", "-s -w -X culvert/internal/version.Commit="+commit)
+}
+
 // find builds or installs what the comparators need.
 func find(ctx context.Context, top string, o options) (programs, error) {
-	p := programs{culvert: o.exe}
+	p := programs{culvert: o.exe, against: o.against}
+	var err error
+	if p.self, err = os.Executable(); err != nil {
+		return p, err
+	}
 	bin := filepath.Join(top, "build", "bench")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return p, err
 	}
 	if p.culvert == "" {
-		p.culvert = filepath.Join(bin, "culvert")
-		if err := goBuild(ctx, top, p.culvert, "./cmd/culvert"); err != nil {
+		p.culvert = filepath.Join(bin, "culvert-measured")
+		if err := buildCulvert(ctx, top, p.culvert, o.rev); err != nil {
 			return p, err
 		}
 	}
@@ -51,7 +83,7 @@ func find(ctx context.Context, top string, o options) (programs, error) {
 		switch c.needs {
 		case "wireguard":
 			p.wireguard = filepath.Join(bin, "wireguard")
-			if err := goBuild(ctx, filepath.Join(top, "bench", "wireguard"), p.wireguard, "."); err != nil {
+			if err := goBuild(ctx, filepath.Join(top, "bench", "wireguard"), p.wireguard, ".", "-s -w"); err != nil {
 				progress("wireguard-go is left out: %v", err)
 				p.wireguard = ""
 			}

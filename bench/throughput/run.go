@@ -45,12 +45,17 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	m := describe(ctx, top, o)
+	m := describe(ctx, top, exe, o)
 	r := &runner{opt: o, began: time.Now()}
 	if err = r.measure(ctx, exe); err != nil && len(r.samples) == 0 {
 		return err
 	}
 	m.Ended, m.LoadAfter = time.Now().UTC(), loadAverage()
+	seen := make([]float64, 0, len(r.samples))
+	for _, s := range r.samples {
+		seen = append(seen, s.Load1)
+	}
+	m.LoadDuring = newSpread(seen)
 	rep := summarize(m, o, r.samples)
 	fmt.Fprint(os.Stdout, rep.text())
 	dir := o.out
@@ -104,6 +109,17 @@ func (r *runner) measure(ctx context.Context, exe programs) (err error) {
 		}
 	}
 	return nil
+}
+
+// start is the rate, in packets/s, a search begins with: what earlier rounds found, or 0.
+func (r *runner) start(t *tunnel, load string) float64 {
+	var found []float64
+	for _, s := range r.samples {
+		if v := s.Values[packetRate.Key]; v > 0 && s.Comparator == t.name && s.Load == load {
+			found = append(found, v)
+		}
+	}
+	return newSpread(found).Median
 }
 
 // one takes one sample.

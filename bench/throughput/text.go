@@ -59,13 +59,10 @@ func (t table) heads() []string {
 
 // conditions are the facts about the run, name and value.
 func (m machine) conditions() [][2]string {
-	commit := m.Commit
-	if m.Modified {
-		commit += " (modified)"
-	}
 	list := [][2]string{
 		{"Date", m.Began.Format("2006-01-02 15:04") + " UTC, " + m.Ended.Sub(m.Began).Round(1e9).String()},
-		{"culvert", commit},
+		{"culvert", m.Commit},
+		{"other culvert", m.Against},
 		{"CPU", fmt.Sprintf("%d x %s", m.CPUs, m.CPU)},
 		{"Kernel", m.Kernel},
 		{"Go", m.Go},
@@ -73,7 +70,7 @@ func (m machine) conditions() [][2]string {
 		{"wireguard-go", m.Wireguard},
 		{"fastd", m.Fastd},
 		{"MTU", fmt.Sprintf("%d in tunnels, %d on the veth", m.MTU, vethMTU)},
-		{"Load average", fmt.Sprintf("%.2f before, %.2f after", m.LoadBefore[0], m.LoadAfter[0])},
+		{"Load average", fmt.Sprintf("%.2f before, %.2f..%.2f during (the run's own included)", m.LoadBefore[0], m.LoadDuring.Min, m.LoadDuring.Max)},
 		{"Arguments", strings.Join(m.Arguments, " ")},
 	}
 	kept := list[:0]
