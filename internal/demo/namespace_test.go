@@ -77,12 +77,15 @@ func TestPingNobody(t *testing.T) {
 
 func TestTransferStopsWithContext(t *testing.T) {
 	a, b := joined(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	_, err := transfer(ctx, a, b, netip.MustParseAddr("192.0.2.2"), time.Minute)
-	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 5*time.Second {
-		t.Errorf("after %v: %v", time.Since(start), err)
+	for _, after := range []time.Duration{0, time.Millisecond, 100 * time.Millisecond} {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(after, cancel)
+		start := time.Now()
+		_, err := transfer(ctx, a, b, netip.MustParseAddr("192.0.2.2"), time.Minute)
+		if !errors.Is(err, context.Canceled) || time.Since(start) > 5*time.Second {
+			t.Errorf("cancelled after %v, ended after %v: %v", after, time.Since(start), err)
+		}
+		cancel()
 	}
 }
 

@@ -37,11 +37,18 @@ func (s stream) bitsPerSecond() float64 {
 // what arrives with what was sent.
 func transfer(ctx context.Context, from, to *namespace, addr netip.Addr, d time.Duration) (stream, error) {
 	tx, rx, err := connect(ctx, from, to, addr)
+	if ctx.Err() != nil && err != nil {
+		return stream{}, ctx.Err()
+	}
 	if err != nil {
 		return stream{}, fmt.Errorf("TCP to %s: %w", addr, err)
 	}
 	defer tx.Close()
 	defer rx.Close()
+	limit := time.Now().Add(d + streamWait)
+	if err := errors.Join(tx.SetDeadline(limit), rx.SetDeadline(limit)); err != nil {
+		return stream{}, err
+	}
 	stop := context.AfterFunc(ctx, func() {
 		_ = tx.SetDeadline(time.Now())
 		_ = rx.SetDeadline(time.Now())
@@ -57,7 +64,7 @@ func transfer(ctx context.Context, from, to *namespace, addr netip.Addr, d time.
 		out, err = send(tx, pattern, d)
 		sent <- err
 	}()
-	s, err := receive(rx, pattern, d+streamWait)
+	s, err := receive(rx, pattern)
 	_ = rx.Close() // so that a sender who is still at it ends too
 	err = errors.Join(err, <-sent)
 	switch {
@@ -105,9 +112,6 @@ func connect(ctx context.Context, from, to *namespace, addr netip.Addr) (tx, rx 
 // send writes the pattern again and again until the time is over.
 func send(c *net.TCPConn, pattern []byte, d time.Duration) (n int64, err error) {
 	end := time.Now().Add(d)
-	if err = c.SetDeadline(end.Add(streamWait)); err != nil {
-		return 0, err
-	}
 	for time.Now().Before(end) {
 		m, err := c.Write(pattern)
 		n += int64(m)
@@ -119,12 +123,9 @@ func send(c *net.TCPConn, pattern []byte, d time.Duration) (n int64, err error) 
 }
 
 // receive reads to the end of the stream and compares it with the pattern repeated.
-func receive(c *net.TCPConn, pattern []byte, limit time.Duration) (stream, error) {
-	start := time.Now()
-	if err := c.SetDeadline(start.Add(limit)); err != nil {
-		return stream{}, err
-	}
+func receive(c *net.TCPConn, pattern []byte) (stream, error) {
 	var s stream
+	start := time.Now()
 	buf := make([]byte, 2*chunk)
 	for {
 		n, err := c.Read(buf)
