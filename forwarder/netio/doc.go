@@ -32,6 +32,15 @@
 // (raw(7)), which is cut off here; an IPv6 raw socket does not (RFC 3542 section 3). In front of a packet there are
 // always at least the headroom bytes asked for, and they may be overwritten.
 //
+// # Many datagrams in one call
+//
+// TxBatch.Add with a segment size makes the kernel cut one payload into datagrams (UDP_SEGMENT, udp(7)), up to
+// Socket.MaxSegments and MaxSegmentBytes; with GroupConfig.GRO the kernel joins datagrams of one sender and size into
+// one packet with a RxBatch.SegmentSize (UDP_GRO). What is joined may be of different sessions, and the whole arrives at
+// the worker of its first datagram; so a send must never hold more than one session, and a receiver looks at the session
+// of every segment. The kernel may refuse a segmented send that it took a moment ago, because the route has changed:
+// SegmentRefused tells.
+//
 // # Errors from the network
 //
 // IP_RECVERR and IPV6_RECVERR are on (ip(7), ipv6(7)), so ICMP errors queue up on the sockets and make them EPOLLERR;
@@ -63,5 +72,5 @@
 //   - RFC 6935, RFC 6936 (zero UDP checksum over IPv6: sending as a Variant, accepting as an option of the group)
 //   - RFC 1191, RFC 8201 (path MTU from ICMP, through the kernel's route cache)
 //
-// Not here: UDP_GRO (SegmentSize is prepared for it) and multicast or broadcast peers (RFC 3931 has none).
+// Not here: multicast or broadcast peers (RFC 3931 has none).
 package netio

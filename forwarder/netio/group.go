@@ -28,12 +28,14 @@ type GroupConfig struct {
 	AcceptZeroChecksum6 bool           // accept UDP over IPv6 without checksum (RFC 6935)
 	RecvBuffer          int            // SO_RCVBUF in bytes; 0: 4 MB
 	SendBuffer          int            // SO_SNDBUF in bytes; 0: 4 MB
+	GRO                 bool           // UDP: data sockets get datagrams joined where the kernel can (RxBatch.SegmentSize)
 }
 
 // Group is all sockets of one local address. Its methods may be called from any goroutine.
 type Group struct {
 	cfg  GroupConfig
 	ipv6 bool
+	gro  bool
 
 	sockets []*Socket // workers in order, then control; fixed once open
 
@@ -186,6 +188,7 @@ func (g *Group) newSocket(v Variant, role string) (*Socket, error) {
 	}
 	s := &Socket{raw: raw, rawIPv4: raw && !g.ipv6, name: fmt.Sprintf("%s %s %s", g.cfg.Transport, g.addrText(), role)}
 	s.fd.Store(int32(fd))
+	s.segments = segmentLimit(fd, raw, v)
 	if err = attachFilter(fd, dropAll()); err == nil {
 		err = setOptions(fd, g.options(v))
 	}

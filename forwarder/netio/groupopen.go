@@ -31,6 +31,9 @@ func (g *Group) openUDP() error {
 		} else if err = setInt(s.FD(), unix.SOL_SOCKET, unix.SO_REUSEPORT, "SO_REUSEPORT", 1); err == nil {
 			err = g.bind(s)
 		}
+		if err == nil && g.cfg.GRO && i < g.cfg.Workers {
+			err = g.joinDatagrams(s)
+		}
 		if err != nil {
 			return err
 		}

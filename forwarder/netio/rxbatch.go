@@ -126,8 +126,8 @@ func (b *RxBatch) Source(i int) netip.AddrPort {
 // Truncated reports whether packet i was longer than the buffer and lost its end.
 func (b *RxBatch) Truncated(i int) bool { return b.hdrs[i].Hdr.Flags&unix.MSG_TRUNC != 0 }
 
-// SegmentSize returns the size of the datagrams that the kernel joined into packet i, 0 when it joined none (always,
-// while no socket asks for UDP_GRO).
+// SegmentSize returns the size of the datagrams that the kernel joined into packet i, the last of which may be shorter;
+// 0 when it joined none (always, without GroupConfig.GRO). They are of one sender, but may be of different sessions.
 func (b *RxBatch) SegmentSize(i int) int {
 	n := min(int(b.hdrs[i].Hdr.Controllen), rxControl)
 	if n == 0 {

@@ -18,6 +18,7 @@ type Socket struct {
 	rawIPv4  bool // delivers the IP header
 	copies   bool // gets copies of ICMP errors that the control socket reports
 	sendOnly bool
+	segments int // MaxSegments
 	name     string
 
 	errMu  sync.Mutex
@@ -56,15 +57,20 @@ func (s *Socket) ReadBatch(b *RxBatch) (int, error) {
 
 // Send sends the packets of b from its cursor on, without blocking, and moves the cursor. done counts those sent by this
 // call. An error belongs to the packet at the cursor, which was not sent: ErrWouldBlock when the socket has no room
-// (WaitWritable), EMSGSIZE when it is too long for the path, ENOBUFS when a queue of the device dropped it, ... The
-// caller calls Send again or gives the packet up with Skip. It allocates nothing.
+// (WaitWritable), EMSGSIZE when it is too long for the path, ENOBUFS when a queue of the device dropped it, ErrSegments
+// when it is more than one send takes, ... The caller calls Send again or gives the packet up with Skip. It allocates
+// nothing.
 //
 // An error that may be a leftover of an earlier packet (an ICMP error, reported by the kernel on whatever is sent next)
 // is returned only when it persists. A raw socket without room says ENOBUFS, as a full device queue does
 // (__ip_append_data in net/ipv4/ip_output.c); whether it is writable tells the two apart.
 func (s *Socket) Send(b *TxBatch) (done int, err error) {
 	for try := 0; b.cur < b.n; {
-		n, errno := sendmmsg(s.FD(), b.hdrs[b.cur:b.n])
+		end := b.end()
+		if end == b.cur {
+			return done, ErrSegments
+		}
+		n, errno := sendmmsg(s.FD(), b.hdrs[b.cur:end])
 		switch {
 		case errno == 0:
 			b.cur += n

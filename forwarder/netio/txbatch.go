@@ -11,14 +11,16 @@ type TxBatch struct {
 	hdrs    []unix.Mmsghdr
 	iovs    []unix.Iovec
 	control []byte
-	n       int // packets added
-	cur     int // the next one to send
+	n       int    // packets added
+	cur     int    // the next one to send
+	refuse  []bool // [packet]: ErrSegments
+	refused int    // how many of them
 }
 
 // NewTxBatch makes a batch for up to n packets (at least one; the kernel takes 1024 a call).
 func NewTxBatch(n int) *TxBatch {
 	n = max(n, 1)
-	b := &TxBatch{hdrs: make([]unix.Mmsghdr, n), iovs: make([]unix.Iovec, n), control: make([]byte, n*txControl)}
+	b := &TxBatch{hdrs: make([]unix.Mmsghdr, n), iovs: make([]unix.Iovec, n), control: make([]byte, n*txControl), refuse: make([]bool, n)}
 	for i := range b.hdrs {
 		b.hdrs[i].Hdr.Iov = &b.iovs[i]
 		b.hdrs[i].Hdr.SetIovlen(1)
@@ -27,10 +29,17 @@ func NewTxBatch(n int) *TxBatch {
 }
 
 // Add appends a packet for d. tos replaces the Dest's own TOS byte unless negative. segment, when not 0, makes the
-// kernel cut a UDP payload into datagrams of that many bytes (UDP_SEGMENT, udp(7)); it is refused by IP 115 and
-// together with a checksum of zero. Adding to a full batch is a bug of the caller and panics.
+// kernel cut a UDP payload into datagrams of that many bytes (UDP_SEGMENT, udp(7)), as far as Socket.MaxSegments
+// allows; of more than MaxSegments or MaxSegmentBytes Send says ErrSegments. Adding to a full batch is a bug of the
+// caller and panics.
 func (b *TxBatch) Add(pkt []byte, d *Dest, tos int, segment int) {
 	setBytes(&b.iovs[b.n], pkt)
+	if segment >= len(pkt) {
+		segment = 0 // a single datagram; kernels before 6.14 compare the size even so with the path MTU
+	}
+	if b.refuse[b.n] = segment > 0 && !segmentsFit(len(pkt), segment); b.refuse[b.n] {
+		b.refused++
+	}
 	h := &b.hdrs[b.n].Hdr
 	h.Name, h.Namelen = &d.name[0], d.nameLen
 	switch {
@@ -71,7 +80,19 @@ func (b *TxBatch) Len() int { return b.n }
 func (b *TxBatch) Full() bool { return b.n == len(b.hdrs) }
 
 // Reset empties the batch, whether or not it was sent.
-func (b *TxBatch) Reset() { b.n, b.cur = 0, 0 }
+func (b *TxBatch) Reset() { b.n, b.cur, b.refused = 0, 0, 0 }
+
+// end is up to where the kernel may be given packets now: before the first one from the cursor on that is refused.
+func (b *TxBatch) end() int {
+	if b.refused != 0 {
+		for i := b.cur; i < b.n; i++ {
+			if b.refuse[i] {
+				return i
+			}
+		}
+	}
+	return b.n
+}
 
 // Cursor returns the index of the next packet to send; it equals Len when all are done.
 func (b *TxBatch) Cursor() int { return b.cur }
