@@ -12,6 +12,7 @@ const (
 	DropVersion                       // UDP payload that is not L2TPv3
 	DropControl                       // control message: nobody here speaks the control protocol
 	DropSession                       // unknown Session ID (RFC 3931 section 4.5)
+	DropMixed                         // arrived joined with another worker's packets, whose queue is full
 	DropSource                        // outer source address or port is not the tunnel's peer
 	DropCookie                        // wrong cookie (RFC 3931 sections 4.5 and 8.2)
 	DropSequence                      // old or duplicate sequence number (RFC 3931 section 4.6.1)
@@ -32,6 +33,7 @@ var dropNames = [numDropReasons]struct{ name, help string }{
 	DropVersion:     {"version", "UDP datagram that is not L2TPv3"},
 	DropControl:     {"control", "L2TP control message to a host without control connections"},
 	DropSession:     {"session", "unknown session id"},
+	DropMixed:       {"mixed", "joined by the kernel with another worker's packets, whose queue is full"},
 	DropSource:      {"source", "outer source is not the tunnel's peer"},
 	DropCookie:      {"cookie", "wrong cookie"},
 	DropSequence:    {"sequence", "old or duplicate sequence number"},

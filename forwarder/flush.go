@@ -33,13 +33,15 @@ func (o *outbound) flushQueue(q *txQueue) {
 				q.sock.WaitWritable(sendWait)
 				continue
 			}
-			o.drop(m.s, DropSendFull)
+			o.drops(m.s, DropSendFull, m.packets)
 		case netio.QueueFull(err):
-			o.drop(m.s, DropSendFull)
+			o.drops(m.s, DropSendFull, m.packets)
 		case netio.TooLarge(err):
 			o.refused(q, m)
+		case m.segment > 0 && netio.SegmentRefused(err):
+			o.refuseSegments(q, m)
 		default:
-			o.drop(m.s, DropSendError)
+			o.drops(m.s, DropSendError, m.packets)
 		}
 		q.batch.Skip()
 	}
@@ -59,11 +61,11 @@ func (o *outbound) refused(q *txQueue, m txMeta) {
 	}
 	switch {
 	case q == m.s.fragile:
-		o.drop(m.s, DropTooBig) // not even fragmented: over 64 KB
+		o.drops(m.s, DropTooBig, m.packets) // not even fragmented: over 64 KB
 	case mayFragment(m):
-		m.s.fragile.add(m)
+		o.sendCut(m.s.fragile, m, m.wire, m.piece(), m.overhead())
 	default:
-		o.tooBig(m)
+		o.tooBig(m, m.overhead())
 	}
 }
 
@@ -73,8 +75,8 @@ func (o *outbound) sent(m txMeta) {
 		o.endRun()
 		o.run.s = m.s
 	}
-	o.run.packets++
-	o.run.bytes += uint64(len(m.inner))
+	o.run.packets += uint64(m.packets)
+	o.run.bytes += uint64(m.bytes)
 }
 
 func (o *outbound) endRun() {

@@ -17,13 +17,17 @@ import (
 type Options struct {
 	// Workers is the number of shards; 0: one per core.
 	Workers int
-	Log     *zap.Logger
+	// NoOffload sends and receives packet by packet: no UDP_SEGMENT, no UDP_GRO. What devices hand out is the matter of
+	// who opens them.
+	NoOffload bool
+	Log       *zap.Logger
 }
 
 // Forwarder is the data plane: workers, local addresses, tunnels and sessions. Its methods may be called by any
 // goroutine but not by a loop.
 type Forwarder struct {
 	log     *zap.Logger
+	offload bool
 	workers []*worker
 	events  chan Event
 	began   time.Time
@@ -44,6 +48,7 @@ func New(o Options) (*Forwarder, error) {
 	}
 	f := &Forwarder{
 		log:       o.Log,
+		offload:   !o.NoOffload,
 		events:    make(chan Event, eventQueue),
 		began:     time.Now(),
 		listeners: make(map[listenerKey]*listener),
@@ -78,6 +83,11 @@ func (f *Forwarder) Close() {
 		_ = l.group.Close()
 	}
 	clear(f.listeners)
+}
+
+// owner is the worker that a session id belongs to: the rule that the kernel steers by as well (netio.OpenGroup).
+func (f *Forwarder) owner(id encap.SessionID) *worker {
+	return f.workers[uint32(id)%uint32(len(f.workers))]
 }
 
 // Workers is the number of workers.
@@ -124,6 +134,7 @@ func (f *Forwarder) listen(cfg TunnelConfig) (*listener, error) {
 		Workers:             len(f.workers),
 		Variant:             cfg.variant(),
 		AcceptZeroChecksum6: cfg.NoChecksum,
+		GRO:                 f.offload,
 	})
 	if err != nil {
 		return nil, err

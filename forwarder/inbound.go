@@ -7,6 +7,7 @@ import (
 
 	"culvert/encap"
 	"culvert/forwarder/netio"
+	"culvert/forwarder/offload"
 )
 
 const (
@@ -34,13 +35,18 @@ type inbound struct {
 	f       *Forwarder
 	id      int
 	batch   *netio.RxBatch
+	join    *offload.Coalescer
+	copies  arena
 	sockets []rxSocket // [token]
 	waiting []*Session // sessions with packets in their reorder queues
 	now     time.Duration
 	count   int // sessions
-	run     run
-	total   run // of the present batch, s unused
-	stats   loopStats
+
+	handover handover
+	spare    []foreign
+	run      run
+	total    run // of the present batch, s unused
+	stats    loopStats
 }
 
 // rxSocket is one socket that this loop reads.
@@ -51,11 +57,16 @@ type rxSocket struct {
 }
 
 func newInbound(f *Forwarder, id int) (*inbound, error) {
-	in := &inbound{f: f, id: id, batch: netio.NewRxBatch(batchPackets, rxHeadroom, maxDatagram)}
+	in := &inbound{
+		f: f, id: id,
+		batch:  netio.NewRxBatch(batchPackets, rxHeadroom, maxDatagram),
+		join:   offload.NewCoalescer(joinFlows),
+		copies: make(arena, 0, arenaSize),
+	}
 	return in, in.init()
 }
 
-func (in *inbound) start() { go func() { in.f.died(in.spin(in.timeout, in.handle, in.expire)) }() }
+func (in *inbound) start() { go func() { in.f.died(in.spin(in.timeout, in.handle, in.round)) }() }
 
 // watch makes the loop read s, and the ICMP errors on it, once however often it is asked. Sockets that only send are
 // watched too: the kernel gives an error to any socket of the address.
@@ -162,12 +173,33 @@ func (in *inbound) received(r rxSocket, n int) {
 		case r.control:
 			in.drop(nil, controlDrop(r.l.key.transport, in.batch.Packet(i)))
 		default:
-			b := in.batch.Packet(i)
-			in.packet(r.l, b, in.batch.Buffer(i)[:in.batch.Offset(i)+len(b)], in.batch.Source(i))
+			in.datagram(r.l, i)
 		}
 	}
-	in.endRun()
+	in.flush()
 	in.stats.batches.Add(1)
+}
+
+// datagram takes the packets out of one buffer of the batch: one, or as many as the kernel joined (UDP_GRO).
+func (in *inbound) datagram(l *listener, i int) {
+	b, from := in.batch.Packet(i), in.batch.Source(i)
+	buf := in.batch.Buffer(i)[:in.batch.Offset(i)+len(b)]
+	size := in.batch.SegmentSize(i)
+	if size == 0 || size >= len(b) {
+		in.packet(l, b, buf, from)
+		return
+	}
+	for at := len(buf) - len(b); at < len(buf); at += size {
+		end := min(at+size, len(buf))
+		in.packet(l, buf[at:end], buf[:end], from)
+	}
+}
+
+// flush delivers what waits to be joined with more, and books the traffic.
+func (in *inbound) flush() {
+	in.join.Flush()
+	in.copies = in.copies[:0]
+	in.endRun()
 	in.stats.add(in.total.packets, in.total.bytes)
 	in.total = run{}
 }
@@ -212,7 +244,7 @@ func (in *inbound) packet(l *listener, b, buf []byte, from netip.AddrPort) {
 	s := l.tables[in.id][sid]
 	switch {
 	case s == nil:
-		in.drop(nil, DropSession)
+		in.unknown(l, sid, b, from)
 		return
 	case from != s.tunnel.peer:
 		in.drop(s, DropSource)
@@ -277,17 +309,26 @@ func (in *inbound) release(s *Session) {
 		} else {
 			s.seq.accept(h.seq)
 			in.deliver(s, h.buf, rxHeadroom)
+			in.join.FlushTarget(&s.target) // the buffer is used again
 		}
 		s.reorder.recycle(h.buf)
 	}
 }
 
-// expire releases, after each round of events, the held packets whose time is up.
-func (in *inbound) expire() {
-	if len(in.waiting) == 0 {
-		return
+// round ends each round of events: packets that other workers got, and held packets whose time is up.
+func (in *inbound) round() {
+	if in.woken {
+		in.now = in.f.clock()
+		in.takeHandover()
 	}
-	in.now = in.f.clock()
+	if len(in.waiting) > 0 {
+		in.now = in.f.clock()
+		in.expire()
+	}
+}
+
+// expire releases the held packets whose time is up.
+func (in *inbound) expire() {
 	keep := in.waiting[:0]
 	for _, s := range in.waiting {
 		in.release(s)
@@ -297,121 +338,5 @@ func (in *inbound) expire() {
 	}
 	clear(in.waiting[len(keep):])
 	in.waiting = keep
-	in.endRun()
-	in.stats.add(in.total.packets, in.total.bytes)
-	in.total = run{}
-}
-
-// deliver hands the frame at buf[front:] to the session's device, or punts it.
-func (in *inbound) deliver(s *Session, buf []byte, front int) {
-	link := s.link.Load()
-	frame := buf[front:]
-	if !s.ppp {
-		switch {
-		case len(frame) < encap.EthernetLen:
-			in.drop(s, DropMalformed)
-			return
-		case link&linkEthernet == 0:
-			in.drop(s, DropNotOpen)
-			return
-		}
-		if s.cfg.ClampMSS {
-			encap.ClampMSSEthernet(frame, int(s.mtu.Load()))
-		}
-		in.write(s, buf, front)
-		return
-	}
-	proto, info, _, err := encap.ParsePPP(frame)
-	if err != nil {
-		in.drop(s, DropPPPProtocol)
-		return
-	}
-	var need uint32
-	switch proto {
-	case encap.ProtoIPv4:
-		need = linkIPv4
-	case encap.ProtoIPv6:
-		need = linkIPv6
-	default:
-		in.punt(s, frame)
-		return
-	}
-	switch {
-	case link&need == 0:
-		in.notOpen(s, frame)
-		return
-	case len(info) == 0 || info[0]>>4 != ipVersion(proto):
-		in.drop(s, DropMalformed) // a TUN takes the protocol from the packet: it must not lie about it
-		return
-	}
-	if s.cfg.ClampMSS {
-		encap.ClampMSS(info, int(s.mtu.Load()))
-	}
-	in.write(s, buf, len(buf)-len(info))
-}
-
-// notOpen drops data of a protocol whose NCP is not open. The first such frame in a while is shown to the control
-// side as well: the peer believes that the NCP is open, and ours may have given up.
-func (in *inbound) notOpen(s *Session, frame []byte) {
-	in.drop(s, DropNotOpen)
-	if s.shown == 0 || in.now-s.shown >= showEvery {
-		s.shown = max(in.now, 1)
-		in.f.punt(s, frame) // counted as dropped, and only so
-	}
-}
-
-func ipVersion(p encap.PPPProtocol) byte {
-	if p == encap.ProtoIPv4 {
-		return 4
-	}
-	return 6
-}
-
-// write gives buf[front:] to the device, with an empty virtio header written over the bytes before it.
-func (in *inbound) write(s *Session, buf []byte, front int) {
-	b := buf[front-deviceHeader:]
-	clear(b[:deviceHeader])
-	if err := s.dev.Write(b); err != nil {
-		in.drop(s, DropDevice)
-		return
-	}
-	in.account(s, len(b)-deviceHeader)
-}
-
-// account books a frame that went where it belongs: to the device or the control side, as the other direction does.
-func (in *inbound) account(s *Session, bytes int) {
-	if in.run.s != s {
-		in.endRun()
-		in.run.s = s
-	}
-	in.run.packets++
-	in.run.bytes += uint64(bytes)
-}
-
-// endRun books the packets of one session that came in a row.
-func (in *inbound) endRun() {
-	if in.run.s == nil {
-		return
-	}
-	in.run.s.rx.add(in.run.packets, in.run.bytes)
-	in.total.packets += in.run.packets
-	in.total.bytes += in.run.bytes
-	in.run = run{}
-}
-
-func (in *inbound) drop(s *Session, r DropReason) {
-	in.stats.drops[r].Add(1)
-	if s != nil {
-		s.drops[r].Add(1)
-	}
-}
-
-// punt copies a PPP frame for the control side.
-func (in *inbound) punt(s *Session, frame []byte) {
-	if !in.f.punt(s, frame) {
-		in.drop(s, DropPunt)
-		return
-	}
-	in.account(s, len(frame))
-	in.stats.control.Add(1)
+	in.flush()
 }

@@ -19,7 +19,9 @@ type loop struct {
 	commands []func()
 	closed   bool
 
-	quit bool // the loop's own
+	// The loop's own.
+	quit  bool
+	woken bool // somebody called Wake in this round
 }
 
 // eventsPerWait bounds what one epoll_wait returns.
@@ -74,15 +76,15 @@ func (l *loop) spin(timeout func() time.Duration, handle func(netio.Event), afte
 			l.runCommands()
 			return err
 		}
-		woken := false
+		l.woken = false
 		for _, e := range l.events[:n] {
 			if e.Wake {
-				woken = true
+				l.woken = true
 				continue
 			}
 			handle(e)
 		}
-		if woken {
+		if l.woken {
 			l.runCommands()
 		}
 		after()

@@ -6,6 +6,7 @@ import (
 
 	"culvert/encap"
 	"culvert/forwarder/netio"
+	"culvert/forwarder/offload"
 	"culvert/forwarder/tuntap"
 )
 
@@ -14,6 +15,9 @@ const (
 	maxFrame = 65535
 	// txHeadroom lies before every frame read: room for the data header and PPP's, a device's header fits in as well.
 	txHeadroom = encap.MaxDataHeaderLen + 4
+	// queuePackets is how many messages one sendmmsg takes at most: where the kernel doesn't cut, a super-packet alone
+	// is up to 64 of them.
+	queuePackets = 128
 	// injectQueue bounds the control frames that wait for one worker.
 	injectQueue = 1024
 )
@@ -28,6 +32,8 @@ type outbound struct {
 	queues  []*txQueue
 	slots   [][]byte // buffers for frames on their way; all are free again after flush
 	used    int
+	cuts    [][]byte // buffers for what super-packets are cut into; likewise
+	cutUsed int
 	scratch []byte // for answers to senders
 	limiter bucket // of those answers
 	run     run
@@ -46,19 +52,24 @@ type injection struct {
 
 // txQueue collects what leaves through one socket.
 type txQueue struct {
-	sock  *netio.Socket
-	refs  int // sessions
-	batch *netio.TxBatch
-	meta  []txMeta // [message]
+	sock     *netio.Socket
+	segments int // into how many packets the kernel cuts one message, 0: not at all
+	refs     int // sessions
+	batch    *netio.TxBatch
+	meta     []txMeta // [message]
 }
 
 // txMeta is what is still needed to know of a message when the kernel refuses it.
 type txMeta struct {
 	s     *Session
-	inner []byte // Ethernet frame or IP packet; the whole frame for PPP control
+	inner []byte // Ethernet frame or IP packet; the whole frame for PPP control; a super-packet when it was cut
 	wire  []byte
 	ip    bool // PPP only: inner is an IP packet
 	tos   int
+
+	segment int // bytes of wire that each packet has, 0: wire is one packet
+	packets int
+	bytes   int // of the inner frames
 }
 
 func newOutbound(f *Forwarder, id int) (*outbound, error) {
@@ -67,6 +78,9 @@ func newOutbound(f *Forwarder, id int) (*outbound, error) {
 	for i := range o.slots {
 		n := txHeadroom + maxFrame
 		o.slots[i] = arena[i*n : (i+1)*n : (i+1)*n]
+	}
+	for range cutBuffers {
+		o.cuts = append(o.cuts, make([]byte, 0, netio.MaxSegmentBytes))
 	}
 	return o, o.init()
 }
@@ -113,9 +127,16 @@ func (o *outbound) queue(s *netio.Socket) *txQueue {
 			return q
 		}
 	}
-	q := &txQueue{sock: s, refs: 1, batch: netio.NewTxBatch(batchPackets), meta: make([]txMeta, 0, batchPackets)}
+	q := newTxQueue(s)
+	if o.f.offload {
+		q.segments = s.MaxSegments()
+	}
 	o.queues = append(o.queues, q)
 	return q
+}
+
+func newTxQueue(s *netio.Socket) *txQueue {
+	return &txQueue{sock: s, refs: 1, batch: netio.NewTxBatch(queuePackets), meta: make([]txMeta, 0, queuePackets)}
 }
 
 func (o *outbound) unqueue(q *txQueue) {
@@ -168,45 +189,63 @@ func (o *outbound) slot() []byte {
 	return o.slots[o.used-1]
 }
 
-// frame sends what a device handed out: buf[txHeadroom:], with the bytes before it free.
+// frame sends what a device handed out: buf[txHeadroom:], behind its virtio header, with the bytes before it free.
 func (o *outbound) frame(s *Session, buf []byte) {
 	inner := buf[txHeadroom:]
 	link := s.link.Load()
-	if !s.ppp {
-		switch {
-		case link&linkEthernet == 0:
-			o.drop(s, DropNotOpen)
-			return
-		case len(inner) < encap.EthernetLen:
+	m := txMeta{s: s, inner: inner, ip: s.ppp}
+	need, proto := uint32(linkEthernet), encap.PPPProtocol(0)
+	if s.ppp {
+		switch inner[0] >> 4 {
+		case 4:
+			need, proto = linkIPv4, encap.ProtoIPv4
+		case 6:
+			need, proto = linkIPv6, encap.ProtoIPv6
+		default:
 			o.drop(s, DropMalformed)
 			return
 		}
-		if s.cfg.ClampMSS {
-			encap.ClampMSSEthernet(inner, int(s.mtu.Load()))
-		}
-		o.send(txMeta{s: s, inner: inner, ip: false, tos: o.tos(s, inner)}, buf, txHeadroom)
-		return
-	}
-	proto, need := encap.ProtoIPv4, uint32(linkIPv4)
-	switch inner[0] >> 4 {
-	case 4:
-	case 6:
-		proto, need = encap.ProtoIPv6, linkIPv6
-	default:
-		o.drop(s, DropMalformed)
-		return
 	}
 	if link&need == 0 {
 		o.drop(s, DropNotOpen)
 		return
 	}
-	if s.cfg.ClampMSS {
-		encap.ClampMSS(inner, int(s.mtu.Load()))
+	if !s.ppp && len(inner) < encap.EthernetLen {
+		o.drop(s, DropMalformed)
+		return
 	}
-	fr := framing(link)
-	front := txHeadroom - encap.PPPHeaderLen(proto, fr)
-	encap.AppendPPPHeader(buf[front:front], proto, fr)
-	o.send(txMeta{s: s, inner: inner, ip: true, tos: o.tos(s, inner)}, buf, front)
+	m.tos = o.tos(s, inner)
+	if h := offload.ParseHeader(buf[txHeadroom-deviceHeader:]); h.GSOType != offload.GSONone || h.Flags != 0 {
+		sp, err := offload.Parse(inner, h, s.layer())
+		if err != nil {
+			o.drop(s, DropMalformed)
+			return
+		}
+		if sp.Segmented() {
+			o.super(m, &sp, proto, framing(link))
+			return
+		}
+		sp.Complete()
+	}
+	o.plain(m, buf, proto, framing(link))
+}
+
+// plain sends a frame that is one packet.
+func (o *outbound) plain(m txMeta, buf []byte, proto encap.PPPProtocol, fr encap.PPPFraming) {
+	s := m.s
+	if s.cfg.ClampMSS {
+		if s.ppp {
+			encap.ClampMSS(m.inner, int(s.mtu.Load()))
+		} else {
+			encap.ClampMSSEthernet(m.inner, int(s.mtu.Load()))
+		}
+	}
+	front := txHeadroom
+	if s.ppp {
+		front -= encap.PPPHeaderLen(proto, fr)
+		encap.AppendPPPHeader(buf[front:front], proto, fr)
+	}
+	o.send(m, buf, front)
 }
 
 // tos is the outer TOS byte for a frame, -1 for the tunnel's own.
@@ -245,25 +284,39 @@ func innerTOS(ip []byte) int {
 func (o *outbound) send(m txMeta, buf []byte, front int) {
 	s := m.s
 	at := front - len(s.header)
-	copy(buf[at:front], s.header)
-	if s.cfg.Sequence {
-		encap.PutSeq(buf[front-encap.SublayerDefault.Len():front], true, s.txSeq)
-		s.txSeq = s.txSeq.Next()
-	}
-	m.wire = buf[at:]
+	o.putHeader(s, buf[at:front])
+	m.wire, m.packets, m.bytes = buf[at:], 1, len(m.inner)
 	q := s.queue
-	if s.tunnel.cfg.DF && s.tunnel.outer+len(m.wire) > s.tunnel.limit() {
+	if s.tooLong(len(m.wire)) {
 		if !mayFragment(m) {
-			o.tooBig(m)
+			o.tooBig(m, len(m.wire)-len(m.inner))
 			return
 		}
 		q = s.fragile
 	}
-	q.add(m)
+	o.enqueue(q, m)
 }
 
-func (q *txQueue) add(m txMeta) {
-	q.batch.Add(m.wire, m.s.tunnel.dest, m.tos, 0)
+// putHeader writes the data header of the next packet into b.
+func (o *outbound) putHeader(s *Session, b []byte) {
+	copy(b, s.header)
+	if s.cfg.Sequence {
+		encap.PutSeq(b[len(b)-encap.SublayerLen:], true, s.txSeq)
+		s.txSeq = s.txSeq.Next()
+	}
+}
+
+// tooLong tells whether an outer payload does not fit the path in one piece.
+func (s *Session) tooLong(wire int) bool {
+	return s.tunnel.cfg.DF && s.tunnel.outer+wire > s.tunnel.limit()
+}
+
+// enqueue queues a message; a full queue is sent first.
+func (o *outbound) enqueue(q *txQueue, m txMeta) {
+	if q.batch.Full() {
+		o.flushQueue(q)
+	}
+	q.batch.Add(m.wire, m.s.tunnel.dest, m.tos, m.segment)
 	q.meta = append(q.meta, m)
 }
 
@@ -287,12 +340,15 @@ func (o *outbound) flush() {
 			}
 		}
 	}
-	o.used = 0
+	o.used, o.cutUsed = 0, 0
 }
 
-func (o *outbound) drop(s *Session, r DropReason) {
-	o.stats.drops[r].Add(1)
-	s.drops[r].Add(1)
+func (o *outbound) drop(s *Session, r DropReason) { o.drops(s, r, 1) }
+
+// drops books several packets of one reason.
+func (o *outbound) drops(s *Session, r DropReason, n int) {
+	o.stats.drops[r].Add(uint64(n))
+	s.drops[r].Add(uint64(n))
 }
 
 // inject queues a copy of a PPP frame of the control side.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"culvert/encap"
+	"culvert/forwarder/offload"
 	"culvert/forwarder/tuntap"
 )
 
@@ -52,7 +53,10 @@ type SessionConfig struct {
 	ReorderTimeout time.Duration
 	// ClampMSS lowers the MSS option of TCP SYNs both ways to what the device's MTU allows.
 	ClampMSS bool
-	Device   Device
+	// Merge is what the device takes super-packets of; 0: every packet is written by itself. What the device hands out
+	// is told by each frame's virtio header.
+	Merge  offload.Merge
+	Device Device
 }
 
 // LinkState says what may pass a session. The zero value lets nothing pass.
@@ -100,11 +104,14 @@ type Session struct {
 	link atomic.Uint32 // LinkState.bits
 
 	// The inbound loop's.
-	expect  encap.DataHeader // of packets from the peer
-	seq     rxSequence
-	reorder *reorderQueue
-	waiting bool          // in inbound.waiting
-	shown   time.Duration // when data that came too early was shown to the control side last
+	expect encap.DataHeader // of packets from the peer
+	target offload.Target
+	// shortHeader: a packet's own headers may be shorter than a device's.
+	shortHeader bool
+	seq         rxSequence
+	reorder     *reorderQueue
+	waiting     bool          // in inbound.waiting
+	shown       time.Duration // when data that came too early was shown to the control side last
 
 	// The outbound loop's.
 	header  []byte // data header as sent, sublayer zero
@@ -133,12 +140,14 @@ func (f *Forwarder) AddSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
 	s := &Session{
 		cfg:    cfg,
 		tunnel: t,
-		worker: f.workers[uint32(cfg.LocalID)%uint32(len(f.workers))],
+		worker: f.owner(cfg.LocalID),
 		dev:    cfg.Device,
 		ppp:    cfg.Pseudowire == PPP,
 		expect: t.expect(cfg),
 		header: t.header(cfg).AppendTo(nil),
 	}
+	s.target = offload.Target{Sink: s, Layer: s.layer(), Merge: cfg.Merge}
+	s.shortHeader = s.expect.Len() < deviceHeader
 	if cfg.ReorderTimeout > 0 {
 		s.reorder = newReorderQueue(cfg.ReorderTimeout)
 	}
@@ -174,6 +183,14 @@ func (s *Session) Inject(frame []byte) bool { return s.worker.out.inject(s, fram
 func (s *Session) Stats() (rx, tx Traffic, d Drops) {
 	s.drops.addTo(&d)
 	return s.rx.load(), s.tx.load(), d
+}
+
+// layer is where the device's frames begin.
+func (s *Session) layer() offload.Layer {
+	if s.ppp {
+		return offload.LayerIP
+	}
+	return offload.LayerEthernet
 }
 
 // framing is the PPP framing of data frames for link bits b.

@@ -29,15 +29,15 @@ func mayFragment(m txMeta) bool {
 	}
 }
 
-// tooBig drops a frame that does not fit the path and tells its sender, as a router would (RFC 1191 section 4,
-// RFC 8201 section 3), through the device that it came from.
-func (o *outbound) tooBig(m txMeta) {
+// tooBig drops a frame that does not fit the path behind overhead bytes of headers, and tells its sender, as a router
+// would (RFC 1191 section 4, RFC 8201 section 3), through the device that it came from.
+func (o *outbound) tooBig(m txMeta, overhead int) {
 	s := m.s
-	o.drop(s, DropTooBig)
+	o.drops(s, DropTooBig, m.packets)
 	if !o.limiter.take() {
 		return
 	}
-	room := s.tunnel.limit() - s.tunnel.outer - (len(m.wire) - len(m.inner))
+	room := s.tunnel.limit() - s.tunnel.outer - overhead
 	b := append(o.scratch[:0], make([]byte, deviceHeader)...)
 	if s.ppp {
 		b = encap.AppendTooBig(b, m.inner, room)

@@ -177,6 +177,8 @@ type listener struct {
 	group *netio.Group
 	refs  int // guarded by Forwarder.mu
 
+	unjoined atomic.Bool // UDP_GRO was switched off
+
 	tables []map[encap.SessionID]*Session // [worker], each its inbound loop's
 
 	mu      sync.Mutex
@@ -186,6 +188,15 @@ type listener struct {
 type listenerKey struct {
 	transport encap.Transport
 	local     netip.AddrPort
+}
+
+// mixed is called when datagrams of sessions of different workers arrive joined. Handing them over keeps them, but not
+// their place among those that came by themselves: so the kernel may not join on this address any more.
+func (l *listener) mixed() {
+	if l.unjoined.Swap(true) {
+		return
+	}
+	l.group.StopGRO()
 }
 
 func (l *listener) join(t *Tunnel) {

@@ -15,20 +15,28 @@ const (
 	MaxSegmentBytes = 65507
 )
 
-// ErrSegments says that a message has more segments or bytes than one send takes.
+// ErrSegments says that a message has more segments or bytes than one send of the socket takes. It was not tried: a raw
+// socket, for one, would send it as one large packet.
 var ErrSegments = errors.New("netio: too many segments or bytes for one send")
 
-// segmentsFit tells whether n bytes in datagrams of segment bytes are one send.
-func segmentsFit(n, segment int) bool {
-	return n <= MaxSegmentBytes && (n+segment-1)/segment <= MaxSegments
+// segmentCount is how many datagrams n bytes are; beyond all limits when there are more of them than one send takes.
+func segmentCount(n, segment int) int {
+	switch {
+	case segment <= 0:
+		return 1
+	case n > MaxSegmentBytes:
+		return MaxSegments + 1
+	}
+	return (n + segment - 1) / segment
 }
 
-// SegmentRefused tells errors of Send that may mean that a message cannot be sent as segments by one call: EINVAL from a
-// socket or kernel that cannot, for more segments than it takes, and, on older kernels, for segments above the path MTU;
-// EIO when the interface cannot checksum or transforms packets (udp_send_skb in net/ipv4/udp.c). EMSGSIZE, which is
+// SegmentRefused tells errors of Send that may mean that a message cannot be sent as segments by one call: ErrSegments;
+// EINVAL from a socket or kernel that cannot, and, on older kernels, for segments above the path MTU; EIO when the interface cannot checksum or transforms packets (udp_send_skb in net/ipv4/udp.c). EMSGSIZE, which is
 // TooLarge, is not among them. Whether segmentation is to blame shows when the datagrams are sent one by one: if they go
 // it was, and the route should do without from then on.
-func SegmentRefused(err error) bool { return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EIO) }
+func SegmentRefused(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EIO) || errors.Is(err, ErrSegments)
+}
 
 // MaxSegments returns how many datagrams one send may be cut into: 0 when the socket cannot do that at all (IP 115,
 // checksums off, kernels before 4.18).

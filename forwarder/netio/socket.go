@@ -66,7 +66,7 @@ func (s *Socket) ReadBatch(b *RxBatch) (int, error) {
 // (__ip_append_data in net/ipv4/ip_output.c); whether it is writable tells the two apart.
 func (s *Socket) Send(b *TxBatch) (done int, err error) {
 	for try := 0; b.cur < b.n; {
-		end := b.end()
+		end := b.end(s.segments)
 		if end == b.cur {
 			return done, ErrSegments
 		}

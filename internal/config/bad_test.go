@@ -108,6 +108,7 @@ var badFiles = []struct{ name, text, want string }{
 	},
 
 	// Top level.
+	{"offload", "offload = \"on\"\n" + minimal, `f.toml:1: offload: must be "auto" or "off", not "on"`},
 	{"workers", "workers = 257\n" + minimal, "f.toml:1: workers: must be 0 to 256, not 257"},
 	{
 		"log level", "log_level = \"loud\"\n" + minimal,

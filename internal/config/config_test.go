@@ -103,6 +103,7 @@ psid = 4
 		API:      API{Socket: "/run/culvert/culvert.sock"},
 		Group:    DefaultGroup,
 		LogLevel: "info",
+		Offload:  true,
 		Tunnels: []Tunnel{{
 			Name: "t1", Line: 1, Transport: encap.TransportUDP,
 			Local: netip.MustParseAddrPort("192.0.2.1:1701"), Peer: netip.MustParseAddrPort("192.0.2.2:1701"),
@@ -237,6 +238,7 @@ func TestSessionKeys(t *testing.T) {
 	got := mustParse(t, `
 workers = 2
 log_level = "debug"
+offload = "off"
 [api]
 socket = "/tmp/x.sock"
 metrics = "127.0.0.1:9115"
@@ -272,12 +274,12 @@ netns = "blue"
 	want := &Config{
 		File: "f.toml", API: API{Socket: "/tmp/x.sock", Metrics: "127.0.0.1:9115"}, Workers: 2, Group: 77, LogLevel: "debug",
 		Tunnels: []Tunnel{{
-			Name: "t1", Line: 9, Transport: encap.TransportUDP,
+			Name: "t1", Line: 10, Transport: encap.TransportUDP,
 			Local: netip.MustParseAddrPort("[2001:db8::1]:1702"), Peer: netip.MustParseAddrPort("[2001:db8::2]:1701"),
 			TID: 1, PTID: 2, TTL: 64, DSCP: DSCPCopy, PathMTU: 1480, UnderlayOverhead: 40,
 			RetryTimeout: time.Second, MaxRetries: 3, WindowSize: 4, FramingCaps: []string{"sync", "async"},
 			Sessions: []Session{{
-				Name: "s1", Line: 22, Pseudowire: PseudowireEthernet, SID: 1, PSID: 2, InterfaceName: "t1-s1",
+				Name: "s1", Line: 23, Pseudowire: PseudowireEthernet, SID: 1, PSID: 2, InterfaceName: "t1-s1",
 				MTU: 1400, TxQueueLen: 16, HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 1},
 				Addresses: []netip.Prefix{netip.MustParsePrefix("10.78.0.1/24"), netip.MustParsePrefix("fd78::1/64")},
 				Routes: []Route{

@@ -78,6 +78,9 @@ var (
 		"log_level": func(p *parser, v *node, f *file) {
 			choice(p, v, &f.LogLevel, map[string]string{"debug": "debug", "info": "info", "warn": "warn", "error": "error"})
 		},
+		"offload": func(p *parser, v *node, f *file) {
+			choice(p, v, &f.Offload, map[string]bool{"auto": true, "off": false})
+		},
 		"api":     func(p *parser, v *node, f *file) { table(p, v, apiKeys, &f.API) },
 		"devices": func(p *parser, v *node, f *file) { table(p, v, devicesKeys, &f.Config) },
 		"ppp":     func(*parser, *node, *file) {},
@@ -132,6 +135,7 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 		API:      API{Socket: DefaultSocket},
 		Group:    DefaultGroup,
 		LogLevel: DefaultLogLevel,
+		Offload:  true,
 	}}
 	p.profiles = readProfiles(p, root.get("ppp"))
 	decode(p, root, fileKeys, f)

@@ -16,6 +16,7 @@ type Config struct {
 	Workers  int    // worker pairs; 0: one per core
 	Group    uint32 // interface group of every device we make
 	LogLevel string // debug, info, warn, error
+	Offload  bool   // let device and socket join and cut packets where the kernel can
 	Tunnels  []Tunnel
 }
 

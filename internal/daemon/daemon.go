@@ -87,7 +87,9 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 	// Each worker has two threads that stay in Go code and raw system calls while packets come. With fewer processors
 	// of Go's than threads they would take turns in slices of 10 ms, and the control side would wait for them.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2*workers+2))
-	fwd, err := forwarder.New(forwarder.Options{Workers: workers, Log: log.Named("forwarder")})
+	fwd, err := forwarder.New(forwarder.Options{
+		Workers: workers, NoOffload: !cfg.Offload, Log: log.Named("forwarder"),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -39,6 +39,7 @@ func (d *daemon) adaptMTU(s *session) {
 	}
 	s.mtu = mtu
 	s.fwd.SetMTU(mtu)
+	d.complain(s, "limit super-packets", s.limitSegments())
 }
 
 // adaptTunnel does so for all sessions of a tunnel whose path MTU changed.

@@ -19,15 +19,16 @@ type tunnel struct {
 
 // session is a configured session, its device, and its place in the data plane.
 type session struct {
-	cfg    *config.Session
-	tunnel *tunnel
-	fcfg   forwarder.SessionConfig
-	dev    *tuntap.Device
-	fwd    *forwarder.Session
-	ppp    *ppp // nil for Ethernet
-	mtu    int  // of the device
-	up     bool // Ethernet: usable
-	lost   bool // the device was removed by somebody else
+	cfg      *config.Session
+	tunnel   *tunnel
+	fcfg     forwarder.SessionConfig
+	dev      *tuntap.Device
+	fwd      *forwarder.Session
+	ppp      *ppp // nil for Ethernet
+	mtu      int  // of the device
+	offloads tuntap.Offload
+	up       bool // Ethernet: usable
+	lost     bool // the device was removed by somebody else
 }
 
 func (d *daemon) addTunnel(c *config.Tunnel) error {
@@ -87,6 +88,12 @@ func (d *daemon) addSession(t *tunnel, c *config.Session) (err error) {
 		return d.fault(c.Line, sessionKey(t.cfg, c, "interface_name"), err)
 	}
 	s.fcfg.Device = s.dev.Queue()
+	if d.cfg.Offload {
+		if err := s.offload(); err != nil {
+			_ = s.dev.Close()
+			return d.fault(c.Line, sessionKey(t.cfg, c, "interface_name"), err)
+		}
+	}
 	if s.fwd, err = d.fwd.AddSession(t.fwd, s.fcfg); err != nil {
 		_ = s.dev.Close()
 		return d.fault(c.Line, sessionKey(t.cfg, c, "sid"), err)

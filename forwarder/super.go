@@ -1,0 +1,103 @@
+package forwarder
+
+import (
+	"go.uber.org/zap"
+
+	"culvert/encap"
+	"culvert/forwarder/netio"
+	"culvert/forwarder/offload"
+)
+
+const (
+	// cutBuffers is how many sends may wait in one round. Four super-packets a round measured best: more only adds
+	// latency and cache misses.
+	cutBuffers = 4
+)
+
+// super sends a super-packet: cut into packets that lie one behind the other, each with its headers, which the kernel
+// takes in one send where it can (UDP_SEGMENT).
+func (o *outbound) super(m txMeta, sp *offload.Super, proto encap.PPPProtocol, fr encap.PPPFraming) {
+	s := m.s
+	ppp := 0
+	if s.ppp {
+		ppp = encap.PPPHeaderLen(proto, fr)
+	}
+	front := len(s.header) + ppp
+	n, segment, _ := sp.Segments()
+	q := s.queue
+	if s.tooLong(front + segment) {
+		if !mayFragment(m) {
+			m.packets = n
+			o.tooBig(m, front)
+			return
+		}
+		q = s.fragile
+	}
+	most := q.segments
+	if most == 0 {
+		most = queuePackets // packet by packet: only the buffer counts
+	}
+	for first := 0; first < n; {
+		k := sp.Fit(front, netio.MaxSegmentBytes, most)
+		if k <= 0 {
+			o.drops(s, DropMalformed, n-first)
+			return
+		}
+		k = min(k, n-first)
+		wire := sp.Append(o.cut(), front, first, k)
+		for at := 0; at < len(wire); at += front + segment {
+			o.putHeader(s, wire[at:at+len(s.header)])
+			if s.ppp {
+				encap.AppendPPPHeader(wire[at+len(s.header):at+len(s.header)], proto, fr)
+			}
+		}
+		o.sendCut(q, m, wire, front+segment, front)
+		first += k
+	}
+}
+
+// cut gives an empty buffer for cut packets.
+func (o *outbound) cut() []byte {
+	if o.cutUsed == len(o.cuts) {
+		// What was queued leaves; the super-packet at hand stays in its slot, which nobody takes before the next read.
+		o.flush()
+	}
+	o.cutUsed++
+	return o.cuts[o.cutUsed-1]
+}
+
+// sendCut queues cut packets, as one message or one by one.
+func (o *outbound) sendCut(q *txQueue, m txMeta, wire []byte, segment, front int) {
+	n := (len(wire) + segment - 1) / segment
+	if n > 1 && n <= q.segments {
+		m.wire, m.segment, m.packets, m.bytes = wire, segment, n, len(wire)-n*front
+		o.enqueue(q, m)
+		return
+	}
+	for at := 0; at < len(wire); at += segment {
+		m.wire = wire[at:min(at+segment, len(wire))]
+		m.packets, m.bytes = 1, len(m.wire)-front
+		o.enqueue(q, m)
+	}
+}
+
+// refuseSegments handles a kernel or device that does not cut after all: what it refused leaves packet by packet, and
+// from now on so does everything on this queue.
+func (o *outbound) refuseSegments(q *txQueue, m txMeta) {
+	q.segments = 0
+	o.f.log.Info("kernel refuses UDP_SEGMENT, sending packet by packet", zap.Stringer("socket", q.sock))
+	one := newTxQueue(q.sock)
+	o.sendCut(one, m, m.wire, m.piece(), m.overhead())
+	o.flushQueue(one)
+}
+
+// overhead is how many bytes each packet of a message has around the inner frame.
+func (m *txMeta) overhead() int { return (len(m.wire) - m.bytes) / m.packets }
+
+// piece is how many bytes of a message are one packet.
+func (m *txMeta) piece() int {
+	if m.segment > 0 {
+		return m.segment
+	}
+	return len(m.wire)
+}
