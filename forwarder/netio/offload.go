@@ -31,9 +31,10 @@ func segmentCount(n, segment int) int {
 }
 
 // SegmentRefused tells errors of Send that may mean that a message cannot be sent as segments by one call: ErrSegments;
-// EINVAL from a socket or kernel that cannot, and, on older kernels, for segments above the path MTU; EIO when the interface cannot checksum or transforms packets (udp_send_skb in net/ipv4/udp.c). EMSGSIZE, which is
-// TooLarge, is not among them. Whether segmentation is to blame shows when the datagrams are sent one by one: if they go
-// it was, and the route should do without from then on.
+// EINVAL from a socket or kernel that cannot, and, on older kernels, for segments above the path MTU; EIO when the
+// interface cannot checksum or transforms packets (udp_send_skb in net/ipv4/udp.c). EMSGSIZE, which is TooLarge, is not
+// among them. Whether segmentation is to blame shows when the datagrams are sent one by one: if they go it was, and the
+// route should do without from then on.
 func SegmentRefused(err error) bool {
 	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EIO) || errors.Is(err, ErrSegments)
 }

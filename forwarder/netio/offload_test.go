@@ -155,7 +155,8 @@ func TestSegmentsMixed(t *testing.T) {
 	})
 }
 
-// TestSegmentRefused: sockets that cannot say so before, and the kernel says it in a way that SegmentRefused knows.
+// TestSegmentRefused: sockets that cannot say so before, and refuse in a way that SegmentRefused knows. Without our own
+// refusal a raw socket would send the whole as one packet.
 func TestSegmentRefused(t *testing.T) {
 	s := newSpace(t)
 	for _, k := range kinds {
@@ -176,6 +177,10 @@ func TestSegmentRefused(t *testing.T) {
 		}
 		if err := offer(sock, dest(t, k.remote()), payload, 100); !SegmentRefused(err) {
 			t.Errorf("%s: %v", k.name, err)
+		}
+		sock.segments = MaxSegments // the kernel's own word
+		if err := offer(sock, dest(t, k.remote()), payload, 100); k.transport == encap.TransportUDP && !SegmentRefused(err) {
+			t.Errorf("%s: kernel: %v", k.name, err)
 		}
 		if err := offer(sock, dest(t, k.remote()), payload[:100], 0); SegmentRefused(err) {
 			t.Errorf("%s: one alone: %v", k.name, err)
