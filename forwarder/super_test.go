@@ -1,0 +1,282 @@
+package forwarder
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"culvert/encap"
+	"culvert/forwarder/offload"
+	"culvert/forwarder/tuntap"
+)
+
+// tcpSuper is a TCP super-packet as a TUN hands it out, virtio header included: n payload bytes in segments of mss.
+func tcpSuper(n, mss int, seq uint32, fill byte) []byte {
+	ip := ipv4Packet(40+n, true, fill)
+	ip[9] = encap.ProtocolTCP
+	binary.BigEndian.PutUint16(ip[4:], 77)
+	tcp := ip[20:]
+	clear(tcp[:20])
+	binary.BigEndian.PutUint16(tcp, 1234)
+	binary.BigEndian.PutUint16(tcp[2:], 80)
+	binary.BigEndian.PutUint32(tcp[4:], seq)
+	tcp[12], tcp[13] = 5<<4, 0x10
+	p := encap.IPv4(ip)
+	p.SetChecksum(0)
+	p.SetChecksum(p.ComputeChecksum())
+	binary.BigEndian.PutUint16(tcp[16:], p.PseudoHeaderSum(encap.ProtocolTCP, len(tcp)))
+	h := offload.Header{
+		Flags: offload.NeedsChecksum, GSOType: offload.GSOTCPv4, HdrLen: 40, GSOSize: uint16(mss), CsumStart: 20, CsumOffset: 16,
+	}
+	b := make([]byte, deviceHeader, deviceHeader+len(ip))
+	h.Put(b)
+	return append(b, ip...)
+}
+
+// toEthernet puts a link header in front of the packet of a TUN.
+func toEthernet(b []byte, tags int) []byte {
+	h := offload.ParseHeader(b)
+	link := ethernet(0x0800, tags, nil)
+	h.HdrLen += uint16(len(link))
+	h.CsumStart += uint16(len(link))
+	out := make([]byte, deviceHeader)
+	h.Put(out)
+	return append(append(out, link...), b[deviceHeader:]...)
+}
+
+// naiveCut cuts what a device hands out or gets into single packets with whole checksums, by package offload, whose own
+// tests compare it with a naive model.
+func naiveCut(t *testing.T, b []byte, layer offload.Layer) [][]byte {
+	t.Helper()
+	sp, err := offload.Parse(b[deviceHeader:], offload.ParseHeader(b), layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !sp.Segmented() {
+		sp.Complete()
+		return [][]byte{b[deviceHeader:]}
+	}
+	_, seg, _ := sp.Segments()
+	var all [][]byte
+	for out := sp.AppendSegments(nil, 0); len(out) > 0; out = out[min(seg, len(out)):] {
+		all = append(all, out[:min(seg, len(out))])
+	}
+	return all
+}
+
+const mergeAll = offload.MergeTCP4 | offload.MergeTCP6 | offload.MergeUDP4 | offload.MergeUDP6
+
+// TestSuperPackets sends super-packets through two forwarders: cut into packets, what comes out must be what went in,
+// and with joining on it must take few writes.
+func TestSuperPackets(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*TunnelConfig, *SessionConfig)
+		tags   int // -1: PPP
+		most   int // frames that may come out for the four that go in
+	}{
+		{"PPP", nil, -1, 8},
+		{"Ethernet", nil, 0, 8},
+		{"Ethernet with two tags", nil, 2, 8},
+		{"no cookie: headers shorter than a device's", func(_ *TunnelConfig, c *SessionConfig) {
+			c.SendCookie, c.ExpectCookie = encap.Cookie{}, encap.Cookie{}
+		}, 0, 8},
+		{"numbered", func(_ *TunnelConfig, c *SessionConfig) {
+			c.Sequence, c.SendSublayer, c.ExpectSublayer = true, encap.SublayerDefault, encap.SublayerDefault
+		}, -1, 8},
+		{"numbered with a reorder queue", func(_ *TunnelConfig, c *SessionConfig) {
+			c.Sequence, c.SendSublayer, c.ExpectSublayer = true, encap.SublayerDefault, encap.SublayerDefault
+			c.ReorderTimeout = time.Second
+		}, -1, 8},
+		{"without checksum: the kernel does not cut", func(tc *TunnelConfig, _ *SessionConfig) { tc.NoChecksum = true }, -1, 200},
+		{"device takes no super-packets", func(_ *TunnelConfig, c *SessionConfig) { c.Merge = 0 }, -1, 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			layer := offload.LayerIP
+			p := newPair(t, 2, func(tc *TunnelConfig, c *SessionConfig) {
+				c.Merge = mergeAll
+				if tt.tags < 0 {
+					c.Pseudowire = PPP
+				}
+				if tt.change != nil {
+					tt.change(tc, c)
+				}
+			})
+			var want, got [][]byte
+			seq, frames := uint32(1), 0
+			for i := range 4 {
+				b := tcpSuper(30000, 1300, seq, byte(i))
+				seq += 30000
+				if tt.tags >= 0 {
+					b, layer = toEthernet(b, tt.tags), offload.LayerEthernet
+				}
+				want = append(want, naiveCut(t, b, layer)...)
+				if err := p.a.Write(b); err != nil {
+					t.Fatal(err)
+				}
+				for len(got) < len(want) {
+					b := readFrame(t, p.b)
+					frames++
+					got = append(got, naiveCut(t, b, layer)...)
+				}
+			}
+			for i := range want {
+				if !bytes.Equal(got[i], want[i]) {
+					t.Fatalf("packet %d:\n% x, want\n% x", i, got[i][:80], want[i][:80])
+				}
+			}
+			if frames > tt.most {
+				t.Errorf("%d writes for 4 super-packets, want at most %d", frames, tt.most)
+			}
+			_, tx, _ := p.sa.Stats()
+			rx, _, drops := p.sb.Stats()
+			if tx != rx || tx.Packets != uint64(len(want)) || drops.Total() != 0 {
+				t.Errorf("sent %+v, received %+v, want %d packets; drops %v", tx, rx, len(want), drops)
+			}
+		})
+	}
+}
+
+func readFrame(t *testing.T, q *tuntap.Queue) []byte {
+	t.Helper()
+	b := make([]byte, 70000)
+	for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
+		n, err := q.Read(b)
+		if err == nil {
+			return b[:n]
+		}
+		if !errors.Is(err, tuntap.ErrWouldBlock) {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("no frame came")
+	return nil
+}
+
+// TestLyingSuperPackets: each is dropped and counted, and the next good one passes.
+func TestLyingSuperPackets(t *testing.T) {
+	p := newPair(t, 1, func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire, c.Merge = PPP, mergeAll })
+	lies := []func(h *offload.Header){
+		func(h *offload.Header) { h.GSOSize = 0 },
+		func(h *offload.Header) { h.GSOSize = 0xffff },
+		func(h *offload.Header) { h.CsumStart = 0xfff0 },
+		func(h *offload.Header) { h.CsumStart = 0 },
+		func(h *offload.Header) { h.CsumOffset = 2 },
+		func(h *offload.Header) { h.HdrLen = 0xffff },
+		func(h *offload.Header) { h.GSOType = offload.GSOUDPL4 },
+		func(h *offload.Header) { h.GSOType = 99 },
+	}
+	for _, lie := range lies {
+		b := tcpSuper(5000, 1000, 1, 0)
+		h := offload.ParseHeader(b)
+		lie(&h)
+		h.Put(b)
+		if err := p.a.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good := tcpSuper(5000, 1000, 1, 9)
+	if err := p.a.Write(good); err != nil {
+		t.Fatal(err)
+	}
+	if got := naiveCut(t, readFrame(t, p.b), offload.LayerIP); !bytes.Equal(got[0], naiveCut(t, good, offload.LayerIP)[0]) {
+		t.Fatal("the good one did not come first")
+	}
+	if _, _, d := p.sa.Stats(); d[DropMalformed] != uint64(len(lies)) || d.Total() != uint64(len(lies)) {
+		t.Fatalf("drops %v, want %d malformed", d, len(lies))
+	}
+}
+
+// TestSegmentsRefused makes a queue believe that its socket can cut, which it can't: what was refused must leave all the
+// same, and the queue must have learned.
+func TestSegmentsRefused(t *testing.T) {
+	p := newPair(t, 1, func(tc *TunnelConfig, c *SessionConfig) { tc.NoChecksum, c.Pseudowire, c.Merge = true, PPP, mergeAll })
+	o := p.sa.worker.out
+	o.call(func() { p.sa.queue.segments = 64 })
+	seq, n := uint32(1), 0
+	for range 2 {
+		b := tcpSuper(20000, 1300, seq, 1)
+		seq += 20000
+		n += len(naiveCut(t, b, offload.LayerIP))
+		if err := p.a.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for got := 0; got < n; {
+		got += len(naiveCut(t, readFrame(t, p.b), offload.LayerIP))
+	}
+	left := -1
+	o.call(func() { left = p.sa.queue.segments })
+	if left != 0 {
+		t.Fatalf("queue still asks for %d segments", left)
+	}
+	if _, _, d := p.sa.Stats(); d.Total() != 0 {
+		t.Fatalf("drops %v", d)
+	}
+}
+
+// TestHandover gives packets to the wrong worker, as the kernel does with what it has joined: they arrive, in order, and
+// the kernel is told to stop joining.
+func TestHandover(t *testing.T) {
+	r := newRig(t, 2, nil) // session 1001 is worker 1's
+	wrong := r.f.workers[0].in
+	const n = 100
+	for i := range byte(n) {
+		b := r.packet(etherFrame(60, i))
+		wrong.call(func() {
+			buf := append(make([]byte, rxHeadroom), b...)
+			wrong.packet(r.tun.l, buf[rxHeadroom:], buf, r.peer.addr())
+		})
+	}
+	for i := range byte(n) {
+		r.wire.expect(etherFrame(60, i))
+	}
+	if !r.tun.l.unjoined.Load() {
+		t.Error("UDP_GRO is still on")
+	}
+	r.dropped(DropMixed, 0)
+
+	// A worker that does not get to it loses packets, counted, and takes the next ones.
+	in := r.f.workers[1].in
+	hold, release := make(chan struct{}), make(chan struct{})
+	in.post(func() { close(hold); <-release })
+	<-hold
+	const extra = 10
+	wrong.call(func() {
+		for range handoverQueue + extra {
+			b := r.packet(etherFrame(60, 1))
+			wrong.packet(r.tun.l, b, append(make([]byte, rxHeadroom), b...), r.peer.addr())
+		}
+	})
+	close(release)
+	r.dropped(DropMixed, extra)
+}
+
+// BenchmarkSuper moves super-packets from device to device.
+func BenchmarkSuper(b *testing.B) {
+	for _, merge := range []offload.Merge{0, mergeAll} {
+		b.Run(fmt.Sprintf("merge %v", merge != 0), func(b *testing.B) {
+			roomForLoops(b)
+			p := newPair(b, 1, func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire, c.Merge = PPP, merge })
+			super := tcpSuper(44*1300, 1300, 1, 1)
+			out := make([]byte, 70000)
+			b.SetBytes(44 * 1300)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := p.a.Write(super); err != nil {
+					b.Fatal(err)
+				}
+				for left := 44 * 1300; left > 0; {
+					n, err := p.b.Read(out)
+					if err == nil {
+						left -= n - deviceHeader - 40
+					}
+				}
+			}
+		})
+	}
+}
