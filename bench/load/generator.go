@@ -85,7 +85,10 @@ func NewGenerator(ctx context.Context, cfg GeneratorConfig) (*Generator, error) 
 		size = g.cfg.GSO * g.lens[0]
 	}
 	g.batch = newBatch(maxBatch, size)
-	return g, g.connect(ctx)
+	if err := g.connect(ctx); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // connect opens the control connection and a socket for each flow.

@@ -25,7 +25,7 @@ type PingConfig struct {
 // maxSamples bounds the memory of Ping.
 const maxSamples = 4 << 20
 
-// ErrNoReply: not one request was answered.
+// ErrNoReply says that not one request was answered.
 var ErrNoReply = errors.New("no reply")
 
 // Ping sends a request, waits for its reply, and so on, and returns how long that took.

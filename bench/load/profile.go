@@ -11,7 +11,7 @@ const (
 	MaxSize = 9000
 )
 
-// ErrSize: a packet length outside MinSize to MaxSize.
+// ErrSize is a packet length outside MinSize to MaxSize.
 var ErrSize = errors.New("packet size must be 64 to 9000 bytes")
 
 // Profile is a repeating sequence of IP packet lengths in bytes, IP header included.

@@ -40,7 +40,7 @@ type SearchResult struct {
 	Trials  int    `json:"trials"`
 }
 
-// ErrLossy: no rate was found at which little enough is lost.
+// ErrLossy says that no rate was found at which little enough is lost.
 var ErrLossy = errors.New("too much is lost at every rate tried")
 
 const (

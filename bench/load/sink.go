@@ -38,9 +38,8 @@ type Sink struct {
 	control    net.Listener
 	report     func(Report)
 
-	mu      sync.Mutex
-	trial   *trial // the one that runs, or nil
-	closing bool
+	mu    sync.Mutex
+	trial *trial // the one that runs, or nil
 }
 
 // trial is what one generator has announced, and what has arrived of it.
@@ -114,10 +113,10 @@ func (s *Sink) Serve(ctx context.Context) error {
 	threads.Wait()
 	s.data.close()
 	s.echo.close()
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // count receives and counts until stop.
@@ -224,8 +223,8 @@ func (s *Sink) converse(ctx context.Context, conn net.Conn) {
 func (s *Sink) handle(ctx context.Context, conn net.Conn, r request, t *trial) (answer, *trial, error) {
 	switch {
 	case r.Op == "begin" && t == nil:
-		t, err := s.begin(r)
-		return answer{}, t, err
+		begun, err := s.begin(r)
+		return answer{}, begun, err
 	case r.Op == "end" && t != nil && r.Trial == t.id:
 		s.drain(ctx, t, r.Sent)
 		s.finish(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// ErrNoDevice: a device has not shown up in time.
+// ErrNoDevice says that a device has not shown up in time.
 var ErrNoDevice = errors.New("no such device")
 
 // Namespace is a network namespace without a name and the thread that lives in it.

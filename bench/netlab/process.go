@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ErrEnded: a process that should run has ended.
+// ErrEnded says that a process that should run has ended.
 var ErrEnded = errors.New("ended")
 
 // stopWait is how long a process has to end after SIGTERM.
@@ -23,7 +23,6 @@ type Process struct {
 	cmd    *exec.Cmd
 	log    tail
 	exited chan struct{}
-	err    error // after exited
 }
 
 // prepare binds a command's life to the namespace's thread.
@@ -40,7 +39,7 @@ func (n *Namespace) Start(name string, input []byte, argv ...string) (*Process, 
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	go func() {
-		p.err = p.cmd.Wait()
+		_ = p.cmd.Wait() // the process state tells
 		close(p.exited)
 	}()
 	return p, nil
@@ -53,7 +52,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 func (p *Process) Check() error {
 	select {
 	case <-p.exited:
-		return fmt.Errorf("%s %w (%v): %s", p.Name, ErrEnded, p.err, p.log.String())
+		return fmt.Errorf("%s %w (%s): %s", p.Name, ErrEnded, p.cmd.ProcessState, p.log.String())
 	default:
 		return nil
 	}

@@ -32,9 +32,6 @@ type workload struct {
 
 func (w workload) key() string { return w.name }
 
-// metrics are all of a load's.
-func (w workload) metrics() []metric { return append([]metric{w.metric}, w.also...) }
-
 var (
 	bulkAlso   = []metric{hostGB, tunnelGB, retransmit}
 	packetAlso = []metric{hostMpkt, tunnelMpkt, bitRate, lossShare}
@@ -174,7 +171,7 @@ func idleLoad(pause time.Duration) func(ctx context.Context, r *runner, t *tunne
 	return func(ctx context.Context, r *runner, t *tunnel) (values, error) { return r.ask(ctx, t, pause) }
 }
 
-// loadedLoad is one request after the other beside a bulk flow in the direction of the requests.
+// loadedLoad is paced requests beside a bulk flow in their direction.
 func loadedLoad(ctx context.Context, r *runner, t *tunnel) (values, error) {
 	type outcome struct {
 		got iperfResult
@@ -189,7 +186,7 @@ func loadedLoad(ctx context.Context, r *runner, t *tunnel) (values, error) {
 	case <-ctx.Done():
 	case <-time.After(bulkBefore):
 	}
-	v, err := r.ask(ctx, t, 0)
+	v, err := r.ask(ctx, t, time.Millisecond)
 	o := <-bulk
 	if err = errors.Join(err, o.err); err != nil {
 		return nil, err

@@ -1,5 +1,10 @@
 package main
 
+import (
+	"maps"
+	"math"
+)
+
 // metric is a figure that loads measure.
 type metric struct {
 	Key   string  `json:"key"`
@@ -24,3 +29,9 @@ var (
 
 // values are measured figures by metric key.
 type values map[string]float64
+
+// finite leaves out what JSON cannot say: a division by nothing that arrived.
+func (v values) finite() values {
+	maps.DeleteFunc(v, func(_ string, f float64) bool { return math.IsNaN(f) || math.IsInf(f, 0) })
+	return v
+}

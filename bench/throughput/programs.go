@@ -50,7 +50,7 @@ func buildCulvert(ctx context.Context, top, out, rev string) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		tar := filepath.Join(dir, "source.tar")
 		for _, argv := range [][]string{{"git", "-C", top, "archive", "-o", tar, rev}, {"tar", "-x", "-f", tar, "-C", dir}} {
 			if text, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput(); err != nil {

@@ -128,15 +128,14 @@ func (r *runner) one(ctx context.Context, round int, w workload, t *tunnel) {
 	err := t.err
 	if err == nil {
 		s.Values, err = w.run(ctx, r, t)
+		s.Values = s.Values.finite()
 	}
 	if ctx.Err() != nil {
 		return // says nothing about the tunnel
 	}
-	what := ""
+	what := figure(s.Values[w.metric.Key]*w.metric.Scale) + " " + w.metric.Title
 	if err != nil {
 		s.Error, what = err.Error(), err.Error()
-	} else {
-		what = figure(s.Values[w.metric.Key]*w.metric.Scale) + " " + w.metric.Title
 	}
 	r.samples = append(r.samples, s)
 	progress("%5.0fs  round %d/%d  %-10s %-16s %s", time.Since(r.began).Seconds(), round, r.opt.rounds, w.name, t.name, what)

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // spread sums up the samples of one figure.
 type spread struct {
@@ -95,9 +92,7 @@ func newRow(w workload, c comparator, samples []sample) row {
 			own[s.Round] = v
 		}
 		for key, v := range s.Values {
-			if !math.IsNaN(v) && !math.IsInf(v, 0) {
-				all[key] = append(all[key], v)
-			}
+			all[key] = append(all[key], v)
 		}
 		if s.Error != "" && !slices.Contains(r.Errors, s.Error) {
 			r.Errors = append(r.Errors, s.Error)

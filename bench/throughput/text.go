@@ -26,14 +26,11 @@ func figure(v float64) string {
 // cells are the columns of a row: name, figure, spread, ratio, what else was measured.
 func (t table) cells(r row) []string {
 	main, ok := r.Values[t.Metric.Key]
-	if !ok {
-		cells := []string{r.Title, "-", "-", "-"}
-		return append(cells, strings.Split(strings.Repeat("-", len(t.Also)), "")...)
-	}
-	scale := t.Metric.Scale
-	cells := []string{
-		r.Title, figure(main.Median * scale),
-		figure(main.Min*scale) + ".." + figure(main.Max*scale), "-",
+	cells := make([]string, 4, 4+len(t.Also))
+	cells[0], cells[1], cells[2], cells[3] = r.Title, "-", "-", "-"
+	if ok {
+		scale := t.Metric.Scale
+		cells[1], cells[2] = figure(main.Median*scale), figure(main.Min*scale)+".."+figure(main.Max*scale)
 	}
 	if r.Ratio != nil {
 		cells[3] = figure(r.Ratio.Median)
@@ -50,7 +47,7 @@ func (t table) cells(r row) []string {
 
 // heads are the columns' titles.
 func (t table) heads() []string {
-	heads := []string{t.Title, t.Metric.Title, "min..max", "x VXLAN"}
+	heads := append(make([]string, 0, 4+len(t.Also)), t.Title, t.Metric.Title, "min..max", "x VXLAN")
 	for _, m := range t.Also {
 		heads = append(heads, m.Title)
 	}
