@@ -268,7 +268,7 @@ func naiveCut(frame []byte, l Layer) ([][]byte, error) {
 	}
 	ip := pkt[len(s.link):]
 	s.ipv6 = ip[0]>>4 == 6
-	l4 := ip
+	var l4 []byte
 	if s.ipv6 {
 		s.tos, s.ttl, s.label = encap.IPv6(ip).TrafficClass(), ip[7], encap.IPv6(ip).FlowLabel()
 		s.tcp = ip[6] == 6

@@ -18,7 +18,6 @@ type naiveFlow struct {
 	target  int
 	packets []spec
 	numbers []int
-	closed  bool
 }
 
 func (s spec) hidden() bool {

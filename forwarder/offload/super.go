@@ -91,10 +91,9 @@ func (s *Super) parsePlain(h Header, l Layer) error {
 
 // parseNetwork finds the transport header of a super-packet.
 func (s *Super) parseNetwork(h Header, l Layer) error {
-	version := uint8(0)
+	var version, protocol uint8
 	s.l3, version = network(s.pkt, l)
 	ip := s.pkt[s.l3:]
-	var protocol uint8
 	switch version {
 	case 4:
 		p := encap.IPv4(ip)

@@ -24,8 +24,10 @@
 // # Packets
 //
 // A Queue is one non-blocking file of the device. Every frame carries a 10-byte virtio_net_hdr in front (HeaderLen), in
-// both directions; as no offload is switched on yet, the kernel delivers whole packets with complete checksums and a
-// header of zeros, and expects a header of zeros. TUN frames are IP packets, TAP frames Ethernet frames without FCS.
+// both directions. Until Queue.SetOffload the kernel delivers whole packets with complete checksums and a header of
+// zeros; after it, packets without checksum and super-packets of up to 64 KB, which package offload takes apart. Written
+// frames may be super-packets either way; a plain packet has a header of zeros. TUN frames are IP packets, TAP frames
+// Ethernet frames without FCS.
 //
 // # Namespaces
 //
@@ -43,12 +45,13 @@
 //
 // # Supported standards
 //
-//   - Linux Documentation/networking/tuntap.rst: TUNSETIFF, TUNSETPERSIST, TUNSETVNETHDRSZ, TUNSETCARRIER (5.0)
+//   - Linux Documentation/networking/tuntap.rst: TUNSETIFF, TUNSETPERSIST, TUNSETVNETHDRSZ, TUNSETCARRIER (5.0),
+//     TUNSETOFFLOAD (USO from 6.2 on)
 //   - virtio 1.2 section 5.1.6 (struct virtio_net_hdr, the legacy layout of 10 bytes without num_buffers)
 //   - rtnetlink(7): RTM_SETLINK, RTM_DELLINK by IFLA_GROUP, addresses, routes
 //   - RFC 2863 section 3.1.12: ifOperStatus follows the carrier
 //   - RFC 8200 section 5: IPv6 does not exist on a link with an MTU below 1280
 //
-// Left out: multi-queue devices (IFF_MULTI_QUEUE costs 3.8 MB and 11.6 ms a device), NAPI mode, offloads (TUNSETOFFLOAD
-// stays 0 until the forwarder segments and coalesces).
+// Left out: multi-queue devices (IFF_MULTI_QUEUE costs 3.8 MB and 11.6 ms a device), NAPI mode, and of the
+// offloads UFO, which Linux has removed.
 package tuntap
