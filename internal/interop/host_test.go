@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -168,22 +169,33 @@ func (h *hostNS) others(t *testing.T) []string {
 	return names
 }
 
-// sweepStale removes namespaces of test runs that were killed.
+// sweepStale removes what test runs left behind that were killed: namespaces and folders named after their process.
 func sweepStale() {
-	entries, err := os.ReadDir("/run/netns")
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		digits, ok := strings.CutPrefix(e.Name(), "cvi")
-		pid, err := strconv.Atoi(digits)
-		if !ok || err != nil {
-			continue
-		}
-		if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); os.IsNotExist(err) {
-			_ = ip("netns", "del", e.Name())
+	if entries, err := os.ReadDir("/run/netns"); err == nil {
+		for _, e := range entries {
+			if orphan(e.Name()) {
+				_ = ip("netns", "del", e.Name())
+			}
 		}
 	}
+	if entries, err := os.ReadDir(os.TempDir()); err == nil {
+		for _, e := range entries {
+			if name, _, ok := strings.Cut(e.Name(), "-"); ok && orphan(name) {
+				_ = os.RemoveAll(filepath.Join(os.TempDir(), e.Name()))
+			}
+		}
+	}
+}
+
+// orphan tells whether a name is that of a test process that is gone.
+func orphan(name string) bool {
+	digits, ok := strings.CutPrefix(name, "cvi")
+	pid, err := strconv.Atoi(digits)
+	if !ok || err != nil {
+		return false
+	}
+	_, err = os.Stat("/proc/" + strconv.Itoa(pid))
+	return os.IsNotExist(err)
 }
 
 // eventually polls until check gives "", and fails the test with its last answer after the timeout.

@@ -66,7 +66,7 @@ func useLab(t *testing.T) *lab {
 func (l *lab) open() error {
 	sweepStale()
 	var err error
-	if l.dir, err = os.MkdirTemp("", "cvi"); err != nil {
+	if l.dir, err = os.MkdirTemp("", fmt.Sprintf("cvi%d-", os.Getpid())); err != nil {
 		return err
 	}
 	setup := exec.Command(filepath.Join(kernelpeerDir, "setup.sh"))

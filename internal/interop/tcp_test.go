@@ -32,7 +32,7 @@ func TestTCP(t *testing.T) {
 				lab := useLab(t)
 				l := newLink(tr, 8, true, true)
 				if pseudowire == "ppp" {
-					c := l.ppp(t, lab, false, "", "")
+					c := l.ppp(t, lab, true, silent, "")
 					l.pppUp(t, c)
 					lab.peer.run(t, "ip route replace %s dev pppk src %s advmss 1460", pppHost, pppPeer)
 					hostRoute(t, lab, pppPeer.String(), pppHost, l.device())
