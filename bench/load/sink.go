@@ -61,7 +61,12 @@ func NewSink(addr netip.AddrPort, report func(Report)) (*Sink, error) {
 	}
 	s := &Sink{report: report}
 	var err error
-	if s.data, err = listenUDP(addr); err != nil {
+	s.data, err = listenUDP(addr)
+	if errors.Is(err, unix.EAFNOSUPPORT) && addr.Addr() == netip.IPv6Unspecified() { // a host without IPv6
+		addr = netip.AddrPortFrom(netip.IPv4Unspecified(), addr.Port())
+		s.data, err = listenUDP(addr)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("sink %s: %w", addr, err)
 	}
 	if s.echo, err = listenUDP(netip.AddrPortFrom(addr.Addr(), addr.Port()+1)); err != nil {
