@@ -1,6 +1,13 @@
 package forwarder
 
-import "sync/atomic"
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
 
 // Traffic is a snapshot of packets and bytes of one direction. Bytes are those of the inner frames.
 type Traffic struct{ Packets, Bytes uint64 }
@@ -39,7 +46,7 @@ func (d *drops) addTo(s *Drops) {
 // loopStats are the counters of one loop, written by it alone.
 type loopStats struct {
 	traffic
-	batches atomic.Uint64 // reads that brought something
+	batches atomic.Uint64 // reads from, or writes to, a socket
 	control atomic.Uint64 // frames exchanged with the control side
 	drops   drops
 }
@@ -54,8 +61,26 @@ type run struct {
 // WorkerStats is a snapshot of one worker's two loops.
 type WorkerStats struct {
 	Sessions             int
-	Rx, Tx               Traffic // from and into the pseudowires
-	RxBatches, TxBatches uint64
+	Rx, Tx               Traffic       // from and into the pseudowires
+	RxBatches, TxBatches uint64        // reads from and writes to sockets that moved something
+	RxCPU, TxCPU         time.Duration // that the two threads ran
 	Punted, Injected     uint64
 	Drops                Drops
+	// GSO: the kernel cuts what the worker sends (UDP_SEGMENT). GRO: it joins what the worker gets (UDP_GRO). Each on
+	// one socket at least, and neither refused nor withdrawn since.
+	GSO, GRO bool
+}
+
+// threadCPU is how long a thread of ours has run (proc(5), /proc/pid/schedstat); 0 when the kernel doesn't say.
+func threadCPU(tid int) time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/schedstat", tid))
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	ns, err := strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(ns)
 }

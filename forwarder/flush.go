@@ -45,6 +45,7 @@ func (o *outbound) flushQueue(q *txQueue) {
 		}
 		q.batch.Skip()
 	}
+	o.stats.batches.Add(1)
 	o.endRun()
 	q.batch.Reset()
 	clear(q.meta)

@@ -262,6 +262,8 @@ func (w *worker) stats() WorkerStats {
 	}
 	in.drops.addTo(&s.Drops)
 	out.drops.addTo(&s.Drops)
-	w.in.call(func() { s.Sessions = w.in.count })
+	s.RxCPU, s.TxCPU = threadCPU(int(w.in.thread.Load())), threadCPU(int(w.out.thread.Load()))
+	w.in.call(func() { s.Sessions, s.GRO = w.in.count, w.in.joined() })
+	w.out.call(func() { s.GSO = w.out.kernelCuts() })
 	return s
 }

@@ -101,6 +101,16 @@ func (in *inbound) unwatch(l *listener) {
 	}
 }
 
+// joined tells whether the kernel joins datagrams for this worker.
+func (in *inbound) joined() bool {
+	for _, r := range in.sockets {
+		if r.l != nil && r.l.group.GRO() && !r.l.unjoined.Load() {
+			return true
+		}
+	}
+	return false
+}
+
 func (in *inbound) add(s *Session) error {
 	table := s.tunnel.l.tables[in.id]
 	if _, ok := table[s.cfg.LocalID]; ok {

@@ -3,6 +3,8 @@ package forwarder
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"culvert/forwarder/netio"
@@ -14,6 +16,7 @@ type loop struct {
 	poller *netio.Poller
 	events []netio.Event
 	done   chan struct{}
+	thread atomic.Int32 // its id, 0 before it runs
 
 	mu       sync.Mutex
 	commands []func()
@@ -68,6 +71,7 @@ func (l *loop) runCommands() {
 // event never meets a token which a command has just given up.
 func (l *loop) spin(timeout func() time.Duration, handle func(netio.Event), after func()) error {
 	runtime.LockOSThread() // never unlocked: the thread ends with the loop
+	l.thread.Store(int32(syscall.Gettid()))
 	defer close(l.done)
 	for !l.quit {
 		n, err := l.poller.Wait(l.events, timeout())

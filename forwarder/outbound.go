@@ -135,6 +135,16 @@ func (o *outbound) queue(s *netio.Socket) *txQueue {
 	return q
 }
 
+// kernelCuts tells whether the kernel cuts what this worker sends.
+func (o *outbound) kernelCuts() bool {
+	for _, q := range o.queues {
+		if q.segments > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func newTxQueue(s *netio.Socket) *txQueue {
 	return &txQueue{sock: s, refs: 1, batch: netio.NewTxBatch(queuePackets), meta: make([]txMeta, 0, queuePackets)}
 }
@@ -170,7 +180,6 @@ func (o *outbound) handle(e netio.Event) {
 			o.used--
 		}
 	}
-	o.stats.batches.Add(1)
 }
 
 // gone stops reading a device that fails: it was removed under us.

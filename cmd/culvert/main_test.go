@@ -101,8 +101,9 @@ func (source) Sessions() []mgmt.Session {
 		},
 		{
 			Name: "s1", Tunnel: "t1", Pseudowire: "ppp", SID: 1001, PSID: 2002, Interface: "sub00001", State: "up", MTU: 1448,
-			Traffic: mgmt.Traffic{RxPackets: 9999, RxBytes: 13_998_600, TxPackets: 12_345_678, TxBytes: 17_283_949_200},
-			Drops:   map[string]uint64{"old_sequence": 1, "cookie_mismatch": 12},
+			Offloads: []string{"csum", "tso4"},
+			Traffic:  mgmt.Traffic{RxPackets: 9999, RxBytes: 13_998_600, TxPackets: 12_345_678, TxBytes: 17_283_949_200},
+			Drops:    map[string]uint64{"old_sequence": 1, "cookie_mismatch": 12},
 			PPP: &mgmt.PPP{
 				LCP: "Opened", IPCP: "Opened", IPv6CP: "Opened", LocalMRU: 1448, PeerMRU: 1400, LocalAddress: "10.77.0.1",
 				PeerAddress: "10.77.0.2", LocalID: "fe80::1", PeerID: "fe80::2", DNS: []string{"192.0.2.53", "192.0.2.54"}, Framing: "hdlc",
@@ -116,6 +117,7 @@ func (source) Workers() []mgmt.Worker {
 		{ID: 1, Sessions: 1},
 		{
 			ID: 0, Sessions: 2, RxBatches: 5000, TxBatches: 4000, Punted: 20, Injected: 21, Dropped: 13,
+			RxCPU: 12.34, TxCPU: 0.05, Offloads: []string{"udp-gso", "udp-gro"},
 			Traffic: mgmt.Traffic{RxPackets: 9999, RxBytes: 13_998_600, TxPackets: 12_345_678, TxBytes: 17_283_949_200},
 		},
 	}

@@ -60,14 +60,17 @@ func sessionTable(w io.Writer, ss []mgmt.Session) error {
 
 func workerTable(w io.Writer, ws []mgmt.Worker) error {
 	t := newTable(w, "WORKER", "SESSIONS", "RX-PKTS", "RX-BYTES", "RX-BATCHES", "TX-PKTS", "TX-BYTES", "TX-BATCHES",
-		"PUNTED", "INJECTED", "DROPPED")
+		"RX-CPU", "TX-CPU", "PUNTED", "INJECTED", "DROPPED", "OFFLOADS")
 	for i := range ws {
 		v := &ws[i]
 		t.row(v.ID, v.Sessions, count(v.RxPackets), size(v.RxBytes), count(v.RxBatches), count(v.TxPackets),
-			size(v.TxBytes), count(v.TxBatches), count(v.Punted), count(v.Injected), count(v.Dropped))
+			size(v.TxBytes), count(v.TxBatches), seconds(v.RxCPU), seconds(v.TxCPU), count(v.Punted), count(v.Injected),
+			count(v.Dropped), strings.Join(v.Offloads, ","))
 	}
 	return t.flush()
 }
+
+func seconds(s float64) string { return fmt.Sprintf("%.1fs", s) }
 
 func dropTable(w io.Writer, ds []mgmt.Drop) error {
 	t := newTable(w, "REASON", "COUNT", "MEANING")
@@ -87,6 +90,7 @@ func sessionDetail(w io.Writer, s mgmt.Session) error {
 	t.row("MTU", s.MTU)
 	t.row("Session ID", fmt.Sprintf("%d, peer's %d", s.SID, s.PSID))
 	t.row("Worker", s.Worker)
+	t.row("Offloads", strings.Join(s.Offloads, ","))
 	t.row("Received", fmt.Sprintf("%d packets, %d bytes", s.RxPackets, s.RxBytes))
 	t.row("Sent", fmt.Sprintf("%d packets, %d bytes", s.TxPackets, s.TxBytes))
 	label := "Drops"

@@ -44,7 +44,15 @@ var offloadNames = [...]struct {
 
 // String lists the set as "csum,tso4,...", or says "none".
 func (o Offload) String() string {
-	var s []string
+	s := o.Names()
+	if len(s) == 0 {
+		return "none"
+	}
+	return strings.Join(s, ",")
+}
+
+// Names lists the set in ethtool's words.
+func (o Offload) Names() (s []string) {
 	for _, n := range offloadNames {
 		if o&n.bit != 0 {
 			s = append(s, n.name)
@@ -54,10 +62,7 @@ func (o Offload) String() string {
 	if o != 0 {
 		s = append(s, fmt.Sprintf("%#x", uint32(o)))
 	}
-	if len(s) == 0 {
-		return "none"
-	}
-	return strings.Join(s, ",")
+	return s
 }
 
 // possible takes out of a set what makes no sense without something that is not in it.

@@ -71,6 +71,7 @@ func (s source) Sessions() []mgmt.Session {
 			Worker:     e.fwd.Worker(),
 			State:      e.state(),
 			MTU:        e.mtu,
+			Offloads:   e.offloads.Names(),
 			Traffic:    traffic(rx, tx),
 			Drops:      dropMap(drops),
 		}
@@ -155,6 +156,9 @@ func (s source) Workers() []mgmt.Worker {
 			Sessions:  w.Sessions,
 			RxBatches: w.RxBatches,
 			TxBatches: w.TxBatches,
+			RxCPU:     w.RxCPU.Seconds(),
+			TxCPU:     w.TxCPU.Seconds(),
+			Offloads:  workerOffloads(w),
 			Punted:    w.Punted,
 			Injected:  w.Injected,
 			Dropped:   w.Drops.Total(),
@@ -162,6 +166,16 @@ func (s source) Workers() []mgmt.Worker {
 		}
 	}
 	return all
+}
+
+func workerOffloads(w forwarder.WorkerStats) (names []string) {
+	if w.GSO {
+		names = append(names, "udp-gso")
+	}
+	if w.GRO {
+		names = append(names, "udp-gro")
+	}
+	return names
 }
 
 // Drops implements mgmt.Source.

@@ -72,6 +72,8 @@ func wordFor(t *testing.T, typ reflect.Type) string {
 	switch typ.Kind() {
 	case reflect.String:
 		return "string"
+	case reflect.Float64:
+		return "number"
 	case reflect.Int, reflect.Uint32, reflect.Uint64:
 		return "integer"
 	case reflect.Slice:

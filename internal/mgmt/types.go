@@ -16,15 +16,16 @@ type Tunnel struct {
 
 // Session is what `show sessions` prints of one session.
 type Session struct {
-	Name       string `json:"name"` // within its tunnel; FullName has both
-	Tunnel     string `json:"tunnel"`
-	Pseudowire string `json:"pseudowire"` // "ppp" or "eth"
-	SID        uint32 `json:"sid"`
-	PSID       uint32 `json:"psid"`
-	Interface  string `json:"interface"`
-	Worker     int    `json:"worker"`
-	State      string `json:"state"` // "up", "down", and PPP phases "establish", "authenticate", "network", "terminate"
-	MTU        int    `json:"mtu"`
+	Name       string   `json:"name"` // within its tunnel; FullName has both
+	Tunnel     string   `json:"tunnel"`
+	Pseudowire string   `json:"pseudowire"` // "ppp" or "eth"
+	SID        uint32   `json:"sid"`
+	PSID       uint32   `json:"psid"`
+	Interface  string   `json:"interface"`
+	Worker     int      `json:"worker"`
+	State      string   `json:"state"` // "up", "down", and PPP phases "establish", "authenticate", "network", "terminate"
+	MTU        int      `json:"mtu"`
+	Offloads   []string `json:"offloads,omitempty"` // of the device: "csum", "tso4", "tso6", "ecn", "uso4", "uso6"
 	Traffic
 	Drops map[string]uint64 `json:"drops,omitempty"` // this session's drops by reason
 	PPP   *PPP              `json:"ppp,omitempty"`
@@ -59,13 +60,16 @@ type Traffic struct {
 
 // Worker is what `show workers` prints of one worker.
 type Worker struct {
-	ID        int    `json:"id"`
-	Sessions  int    `json:"sessions"`
-	RxBatches uint64 `json:"rx_batches"` // reads that brought something
-	TxBatches uint64 `json:"tx_batches"`
-	Punted    uint64 `json:"punted"`   // PPP control frames handed to the control side
-	Injected  uint64 `json:"injected"` // and taken from it
-	Dropped   uint64 `json:"dropped"`
+	ID        int      `json:"id"`
+	Sessions  int      `json:"sessions"`
+	RxBatches uint64   `json:"rx_batches"` // reads from and writes to sockets
+	TxBatches uint64   `json:"tx_batches"`
+	RxCPU     float64  `json:"rx_cpu_seconds"`     // that the thread from sockets to devices ran
+	TxCPU     float64  `json:"tx_cpu_seconds"`     // and the other one
+	Offloads  []string `json:"offloads,omitempty"` // "udp-gso", "udp-gro"
+	Punted    uint64   `json:"punted"`             // PPP control frames handed to the control side
+	Injected  uint64   `json:"injected"`           // and taken from it
+	Dropped   uint64   `json:"dropped"`
 	Traffic
 }
 
