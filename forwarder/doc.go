@@ -20,6 +20,13 @@
 // path MTU) are atomics. On the way of a packet there is no allocation, no lock, no channel, no log and no call for
 // the time.
 //
+// # Super-packets
+//
+// Devices with offloads hand out packets of up to 64 KB that stand for many (package offload). They are cut into one
+// buffer, each packet with its tunnel headers, and leave as one message that the kernel cuts (UDP_SEGMENT); where it
+// can't (IP 115, no UDP checksum, or it refused once) as one message a packet. What arrives joined (UDP_GRO) is taken
+// apart and checked packet by packet; packets of a flow are joined again for the device within a batch.
+//
 // # Control side
 //
 // PPP frames that are not IP data are copied and punted through a bounded channel (Events); frames of the control
