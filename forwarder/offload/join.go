@@ -29,12 +29,7 @@ func (f *flow) join(p *packet, pkt []byte) verdict {
 	if !ok {
 		return refused
 	}
-	if p.tcp {
-		ok = f.sameTCP(p, pkt[p.l4:p.hdr], head[p.l4:p.hdr])
-	} else {
-		ok = f.count < maxUDPCount
-	}
-	if !ok {
+	if p.tcp && !f.sameTCP(p, pkt[p.l4:p.hdr], head[p.l4:p.hdr]) {
 		return refused
 	}
 	// Only now bytes are touched. What is wrong is found before anything of it counts.

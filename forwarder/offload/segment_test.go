@@ -148,12 +148,14 @@ func TestCompleteZero(t *testing.T) {
 	if got := pkt[26:28]; got[0] != 0xff || got[1] != 0xff {
 		t.Errorf("checksum %x", got)
 	}
-	s.payload = append(s.payload, s.payload...)
-	s.payload[2], s.payload[3] = 0, 0
-	sup, _ = Parse(pkt, Header{}, LayerIP)
-	sup.Complete()
-	if sup.Segmented() {
-		t.Error("plain")
+	// The same as the first of two segments.
+	s.payload = append(s.payload, 0, 0)
+	pkt, h = s.super(2)
+	if sup, err = Parse(pkt, h, LayerIP); err != nil {
+		t.Fatal(err)
+	}
+	if got := sup.Append(nil, 0, 0, 1)[26:28]; got[0] != 0xff || got[1] != 0xff {
+		t.Errorf("checksum of a segment %x", got)
 	}
 }
 
@@ -162,8 +164,8 @@ func TestParseRefuses(t *testing.T) {
 	tcp4 := spec{tcp: true, ttl: 64, flags: encap.TCPAck, payload: make([]byte, 3000)}
 	tcp6, udp4 := tcp4, tcp4
 	tcp6.ipv6, udp4.tcp = true, false
-	frag, frag6, auth := tcp4, tcp6, tcp6
-	frag.mf = true
+	frag, last, frag6, auth := tcp4, tcp4, tcp6, tcp6
+	frag.mf, last.offset = true, 5
 	frag6.ext, frag6.extKind = make([]byte, 8), encap.ProtocolFragment
 	auth.ext, auth.extKind = make([]byte, 8), encap.ProtocolAH
 	cut := tcp6
@@ -204,6 +206,7 @@ func TestParseRefuses(t *testing.T) {
 		{"v6 cut", tcp6, func(p []byte, h *Header) []byte { return p[:len(p)-1] }, ErrTruncated},
 		{"tcp header", tcp4, func(p []byte, h *Header) []byte { p[32] = 0x40; return p }, ErrTruncated},
 		{"fragment", frag, nil, ErrFragment},
+		{"last fragment", last, nil, ErrFragment},
 		{"v6 fragment", frag6, nil, ErrFragment},
 		{"v6 authentication", auth, nil, ErrGSOType},
 		{"v6 extension past the end", cut, func(p []byte, h *Header) []byte {
