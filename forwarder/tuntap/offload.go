@@ -111,9 +111,12 @@ func (q *Queue) SetOffload(want Offload) (got Offload, err error) {
 // offload is one TUNSETOFFLOAD, which changes nothing when it fails (set_offload of drivers/net/tun.c).
 func (q *Queue) offload(o Offload) error { return unix.IoctlSetInt(q.FD(), unix.TUNSETOFFLOAD, int(o)) }
 
-// SetGSOMaxSegs limits the segments of a super-packet that the kernel sends into the device, 1 to 65535 (IFLA_GSO_MAX_SEGS).
-// Open TCP connections keep the limit they began with. So that a super-packet is one UDP_SEGMENT send, it is the number
-// of segments with all their headers that fit into 65,507 bytes, and 128 at most.
+// SetGSOMaxSegs limits the segments of a super-packet that the kernel sends into the device, 1 to 65535
+// (IFLA_GSO_MAX_SEGS). Open TCP connections keep the limit they began with. The number of segments with all their
+// headers that fit into 65,507 bytes, 46 at MTU 1400, makes of each super-packet of this host one UDP_SEGMENT send. But
+// what the host forwards is not made smaller: a super-packet with more segments, up to 48 at that MTU, is cut by the
+// kernel into single packets (gso_features_check of net/core/dev.c). So it is for hosts that are the ends of their
+// connections, not for routers.
 func (d *Device) SetGSOMaxSegs(n int) error {
 	if n < 1 || n > maxGSOSegs {
 		return fmt.Errorf("tuntap: %s: %w: %d segments are outside 1..%d", d.name, ErrConfig, n, maxGSOSegs)
