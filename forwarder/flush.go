@@ -16,6 +16,10 @@ const (
 
 // flushQueue sends one queue, whatever the kernel says about single messages.
 func (o *outbound) flushQueue(q *txQueue) {
+	for i := range q.meta {
+		m := &q.meta[i]
+		q.batch.Add(m.wire, m.s.tunnel.dest, m.tos, m.segment)
+	}
 	waits := 0
 	for {
 		done, err := q.sock.Send(q.batch)

@@ -34,6 +34,7 @@ type outbound struct {
 	used    int
 	cuts    [][]byte // buffers for what super-packets are cut into; likewise
 	cutUsed int
+	bundles []byte // where packets that leave as one message lie together; likewise
 	scratch []byte // for answers to senders
 	limiter bucket // of those answers
 	run     run
@@ -67,9 +68,10 @@ type txMeta struct {
 	ip    bool // PPP only: inner is an IP packet
 	tos   int
 
-	segment int // bytes of wire that each packet has, 0: wire is one packet
+	segment int // bytes of wire that each packet but the last has, 0: wire is one packet
 	packets int
-	bytes   int // of the inner frames
+	bytes   int  // of the inner frames
+	bundled bool // wire is the end of outbound.bundles, or was when the last packet came
 }
 
 func newOutbound(f *Forwarder, id int) (*outbound, error) {
@@ -79,6 +81,7 @@ func newOutbound(f *Forwarder, id int) (*outbound, error) {
 		n := txHeadroom + maxFrame
 		o.slots[i] = arena[i*n : (i+1)*n : (i+1)*n]
 	}
+	o.bundles = make([]byte, 0, bundleSize)
 	for range cutBuffers {
 		o.cuts = append(o.cuts, make([]byte, 0, netio.MaxSegmentBytes))
 	}
@@ -320,15 +323,6 @@ func (s *Session) tooLong(wire int) bool {
 	return s.tunnel.cfg.DF && s.tunnel.outer+wire > s.tunnel.limit()
 }
 
-// enqueue queues a message; a full queue is sent first.
-func (o *outbound) enqueue(q *txQueue, m txMeta) {
-	if q.batch.Full() {
-		o.flushQueue(q)
-	}
-	q.batch.Add(m.wire, m.s.tunnel.dest, m.tos, m.segment)
-	q.meta = append(q.meta, m)
-}
-
 // round ends each round of events: what the control side offers is taken along, and everything leaves.
 func (o *outbound) round() {
 	o.takeInjected()
@@ -343,13 +337,13 @@ func (o *outbound) flush() {
 	for again := true; again; {
 		again = false
 		for _, q := range o.queues {
-			if q.batch.Len() > 0 {
+			if len(q.meta) > 0 {
 				o.flushQueue(q)
 				again = true
 			}
 		}
 	}
-	o.used, o.cutUsed = 0, 0
+	o.used, o.cutUsed, o.bundles = 0, 0, o.bundles[:0]
 }
 
 func (o *outbound) drop(s *Session, r DropReason) { o.drops(s, r, 1) }

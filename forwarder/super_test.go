@@ -280,3 +280,68 @@ func BenchmarkSuper(b *testing.B) {
 		})
 	}
 }
+
+// TestBundles lets packets of several sizes wait, so that they leave together: each must arrive as if it had been sent
+// alone, in order, and equal ones in one message.
+func TestBundles(t *testing.T) {
+	for _, noChecksum := range []bool{false, true} {
+		t.Run(fmt.Sprintf("no checksum %v", noChecksum), func(t *testing.T) {
+			r := newRig(t, 1, func(tc *TunnelConfig, c *SessionConfig) {
+				tc.NoChecksum = noChecksum
+				c.Sequence, c.SendSublayer = true, encap.SublayerDefault
+			})
+			o := r.s.worker.out
+			held, release := make(chan struct{}), make(chan struct{})
+			o.post(func() { close(held); <-release })
+			<-held
+			var sizes []int
+			for _, run := range []struct{ n, size int }{{20, 64}, {1, 60}, {3, 64}, {10, 1400}, {1, 700}, {1, 800}, {12, 100}} {
+				for range run.n {
+					sizes = append(sizes, run.size)
+				}
+			}
+			for i, n := range sizes {
+				r.wire.put(etherFrame(n, byte(i)))
+			}
+			close(release)
+			for i, n := range sizes {
+				want := r.tun.header(r.cfg).AppendTo(nil)
+				encap.PutSeq(want[len(want)-4:], true, encap.Seq(i))
+				want = append(want, etherFrame(n, byte(i))...)
+				if got := r.peer.recv(soon); !bytes.Equal(got, want) {
+					t.Fatalf("packet %d:\n% x, want\n% x", i, got, want)
+				}
+			}
+			_, tx, d := r.s.Stats()
+			if tx.Packets != uint64(len(sizes)) || d.Total() != 0 {
+				t.Fatalf("sent %+v, drops %v", tx, d)
+			}
+		})
+	}
+}
+
+// BenchmarkBurst moves bursts of small packets from device to device.
+func BenchmarkBurst(b *testing.B) {
+	roomForLoops(b)
+	p := newPair(b, 1, func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire, c.Merge = PPP, mergeAll })
+	frame := append(make([]byte, deviceHeader), ipv4Packet(64, true, 1)...)
+	out := make([]byte, 70000)
+	const burst = 32
+	b.ReportAllocs()
+	for b.Loop() {
+		for range burst {
+			if err := p.a.Write(frame); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for left := burst * 64; left > 0; {
+			if n, err := p.b.Read(out); err == nil {
+				left -= n - deviceHeader
+				if n > deviceHeader+64 {
+					left -= 28 * ((n-deviceHeader-28)/36 - 1) // headers that joining saved
+				}
+			}
+		}
+	}
+	b.ReportMetric(burst*float64(b.N)/b.Elapsed().Seconds(), "packets/s")
+}
