@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os/exec"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -157,9 +156,8 @@ func (w *wire) cut(d *direction, out, frame []byte) ([]byte, error) {
 	return out, nil
 }
 
-// joinHosts makes two namespaces with a device each, on one subnet, and a wire between them. With a VLAN the addresses
-// are on tagged interfaces of the devices.
-func joinHosts(tb testing.TB, kind Kind, vlan bool, mangle func([]byte)) (ns [2]string, w *wire) {
+// joinHosts makes two namespaces with a device each, on one subnet, and a wire between them.
+func joinHosts(tb testing.TB, kind Kind, mangle func([]byte)) (ns [2]string, w *wire) {
 	tb.Helper()
 	var d [2]*Device
 	var hs [2]*netlink.Handle
@@ -169,18 +167,10 @@ func joinHosts(tb testing.TB, kind Kind, vlan bool, mangle func([]byte)) (ns [2]
 	}
 	w = newWire(tb, d[0], d[1], mangle)
 	for i := range d {
-		name := "off0"
 		must(tb, d[i].SetGSOMaxSegs(46))
 		switchOn(tb, hs[i], d[i])
-		if vlan {
-			name = "off0.7"
-			if out, err := exec.Command("ip", "-n", ns[i], "link", "add", "link", "off0", "name", name, "type", "vlan", "id", "7").CombinedOutput(); err != nil {
-				tb.Skipf("this kernel has no VLAN devices: %s", out)
-			}
-			ip(tb, "-n", ns[i], "link", "set", name, "up")
-		}
-		ip(tb, "-n", ns[i], "address", "add", fmt.Sprintf("10.77.0.%d/24", i+1), "dev", name)
-		ip(tb, "-n", ns[i], "address", "add", fmt.Sprintf("fd77::%d/64", i+1), "dev", name, "nodad")
+		ip(tb, "-n", ns[i], "address", "add", fmt.Sprintf("10.77.0.%d/24", i+1), "dev", "off0")
+		ip(tb, "-n", ns[i], "address", "add", fmt.Sprintf("fd77::%d/64", i+1), "dev", "off0", "nodad")
 	}
 	return ns, w
 }
@@ -243,11 +233,10 @@ func TestSuperPackets(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		kind Kind
-		vlan bool
-	}{{"tun", TUN, false}, {"tap", TAP, false}, {"vlan", TAP, true}} {
+	}{{"tun", TUN}, {"tap", TAP}} {
 		for _, to := range []string{"10.77.0.2", "fd77::2"} {
 			t.Run(c.name+"/"+to, func(t *testing.T) {
-				ns, w := joinHosts(t, c.kind, c.vlan, nil)
+				ns, w := joinHosts(t, c.kind, nil)
 				transfer(t, ns, to, 24<<20)
 				d := &w.dirs[0]
 				t.Logf("read %d super-packets of %d packets, wrote %d of %d, last header %+v",
@@ -258,9 +247,6 @@ func TestSuperPackets(t *testing.T) {
 				link := int64(0)
 				if c.kind == TAP {
 					link = 14
-				}
-				if c.vlan {
-					link += 4
 				}
 				if got := d.widestSegment.Load(); got != 1400+link {
 					t.Errorf("segments of up to %d bytes, want %d", got, 1400+link)
@@ -274,7 +260,7 @@ func TestSuperPackets(t *testing.T) {
 // what is sound.
 func TestBadChecksums(t *testing.T) {
 	var n, damaged atomic.Int64
-	ns, _ := joinHosts(t, TUN, false, func(pkt []byte) {
+	ns, _ := joinHosts(t, TUN, func(pkt []byte) {
 		if len(pkt) > 1000 && n.Add(1)%97 == 0 {
 			pkt[100+int(n.Load())%800] ^= 0x10
 			damaged.Add(1)
@@ -292,7 +278,7 @@ func TestUDPSuperPackets(t *testing.T) {
 	for _, to := range []string{"10.77.0.2", "fd77::2"} {
 		for _, gro := range []int{1, 0} {
 			t.Run(fmt.Sprintf("%s/gro=%d", to, gro), func(t *testing.T) {
-				ns, w := joinHosts(t, TUN, false, nil)
+				ns, w := joinHosts(t, TUN, nil)
 				if w.dirs[0].target.Merge&offload.MergeUDP4 == 0 {
 					t.Skip("this kernel has no USO")
 				}
