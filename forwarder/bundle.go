@@ -27,7 +27,7 @@ func (o *outbound) bundle(q *txQueue, m *txMeta) bool {
 	last := &q.meta[len(q.meta)-1]
 	n, size := len(m.wire), last.piece()
 	switch {
-	case last.packets >= q.segments, last.s != m.s, last.tos != m.tos, n > size:
+	case last.packets >= q.cuts(m.s), last.s != m.s, last.tos != m.tos, n > size:
 		return false
 	case len(last.wire) != last.packets*size: // the last one was shorter already
 		return false

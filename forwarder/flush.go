@@ -14,8 +14,8 @@ const (
 	sendWaits = 10
 )
 
-// flushQueue sends one queue, whatever the kernel says about single messages.
-func (o *outbound) flushQueue(q *txQueue) {
+// flushQueue sends one queue, whatever the kernel says about single messages, and returns how many of those went.
+func (o *outbound) flushQueue(q *txQueue) (sent int) {
 	for i := range q.meta {
 		m := &q.meta[i]
 		q.batch.Add(m.wire, m.s.tunnel.dest, m.tos, m.segment)
@@ -24,6 +24,7 @@ func (o *outbound) flushQueue(q *txQueue) {
 	for {
 		done, err := q.sock.Send(q.batch)
 		at := q.batch.Cursor()
+		sent += done
 		for i := at - done; i < at; i++ {
 			o.sent(q.meta[i])
 		}
@@ -54,6 +55,7 @@ func (o *outbound) flushQueue(q *txQueue) {
 	q.batch.Reset()
 	clear(q.meta)
 	q.meta = q.meta[:0]
+	return sent
 }
 
 // refused handles EMSGSIZE: the kernel knows a smaller path MTU than we do.

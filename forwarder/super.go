@@ -33,17 +33,15 @@ func (o *outbound) super(m txMeta, sp *offload.Super, proto encap.PPPProtocol, f
 		}
 		q = s.fragile
 	}
-	most := q.segments
-	if most == 0 {
-		most = queuePackets // packet by packet: only the buffer counts
+	fit := sp.Fit(front, netio.MaxSegmentBytes, most(q, s))
+	if fit == 0 {
+		o.drops(s, DropMalformed, n)
+		return
 	}
 	for first := 0; first < n; {
-		k := sp.Fit(front, netio.MaxSegmentBytes, most)
-		if k <= 0 {
-			o.drops(s, DropMalformed, n-first)
-			return
-		}
-		k = min(k, n-first)
+		// What is too much for one send is shared out evenly: a send of one packet costs as much as a full one.
+		sends := (n - first + fit - 1) / fit
+		k := (n - first + sends - 1) / sends
 		wire := sp.Append(o.cut(), front, first, k)
 		for at := 0; at < len(wire); at += front + segment {
 			o.putHeader(s, wire[at:at+len(s.header)])
@@ -54,6 +52,22 @@ func (o *outbound) super(m txMeta, sp *offload.Super, proto encap.PPPProtocol, f
 		o.sendCut(q, m, wire, front+segment, front)
 		first += k
 	}
+}
+
+// most is how many packets one buffer may be cut into.
+func most(q *txQueue, s *Session) int {
+	if n := q.cuts(s); n > 0 {
+		return n
+	}
+	return queuePackets // packet by packet: only the buffer counts
+}
+
+// cuts is into how many packets the kernel cuts one message for s, 0: not at all.
+func (q *txQueue) cuts(s *Session) int {
+	if s.tunnel.whole.Load() {
+		return 0
+	}
+	return q.segments
 }
 
 // cut gives an empty buffer for cut packets.
@@ -69,7 +83,7 @@ func (o *outbound) cut() []byte {
 // sendCut queues cut packets, as one message or one by one.
 func (o *outbound) sendCut(q *txQueue, m txMeta, wire []byte, segment, front int) {
 	n := (len(wire) + segment - 1) / segment
-	if n > 1 && n <= q.segments {
+	if n > 1 && n <= q.cuts(m.s) {
 		m.wire, m.segment, m.packets, m.bytes = wire, segment, n, len(wire)-n*front
 		o.enqueue(q, m)
 		return
@@ -81,14 +95,14 @@ func (o *outbound) sendCut(q *txQueue, m txMeta, wire []byte, segment, front int
 	}
 }
 
-// refuseSegments handles a kernel or device that does not cut after all: what it refused leaves packet by packet, and
-// from now on so does everything on this queue.
+// refuseSegments handles a message that the kernel does not cut: it leaves packet by packet. When that goes, it was the
+// cutting, which depends on the way to the peer (an interface without checksums, IPsec): this tunnel does without then.
 func (o *outbound) refuseSegments(q *txQueue, m txMeta) {
-	q.segments = 0
-	o.f.log.Info("kernel refuses UDP_SEGMENT, sending packet by packet", zap.Stringer("socket", q.sock))
 	one := newTxQueue(q.sock)
 	o.sendCut(one, m, m.wire, m.piece(), m.overhead())
-	o.flushQueue(one)
+	if o.flushQueue(one) == m.packets && !m.s.tunnel.whole.Swap(true) {
+		o.f.log.Info("kernel refuses UDP_SEGMENT, sending packet by packet", zap.String("tunnel", m.s.tunnel.cfg.Name))
+	}
 }
 
 // overhead is how many bytes each packet of a message has around the inner frame.

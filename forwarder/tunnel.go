@@ -45,6 +45,7 @@ type Tunnel struct {
 	peer    netip.AddrPort // as received packets show it
 	outer   int            // IP and UDP header, bytes
 	pathMTU atomic.Int32
+	whole   atomic.Bool // the kernel refused to cut messages on the way to this peer
 }
 
 // AddTunnel opens the tunnel's local address, which tunnels share, and finds the path MTU.

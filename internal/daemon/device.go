@@ -39,7 +39,6 @@ func (d *daemon) adaptMTU(s *session) {
 	}
 	s.mtu = mtu
 	s.fwd.SetMTU(mtu)
-	d.complain(s, "limit super-packets", s.limitSegments())
 }
 
 // adaptTunnel does so for all sessions of a tunnel whose path MTU changed.

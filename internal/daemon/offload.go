@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"culvert/encap"
-	"culvert/forwarder/netio"
 	"culvert/forwarder/offload"
 	"culvert/forwarder/tuntap"
 )
@@ -26,15 +24,8 @@ func (s *session) offload() error {
 			s.fcfg.Merge |= o.merge
 		}
 	}
+	// No limit on segments, although a super-packet of 64 KB is then two sends and not one: what a router forwards comes
+	// with up to 48 segments, and the kernel would cut it into single packets for a limit below.
 	s.offloads = got
-	return s.limitSegments()
-}
-
-// limitSegments sees to it that a super-packet is one send: all its segments, with their headers, in one UDP payload.
-func (s *session) limitSegments() error {
-	if s.offloads == 0 {
-		return nil
-	}
-	wire := s.mtu + encap.MaxDataHeaderLen + encap.EthernetLen
-	return s.dev.SetGSOMaxSegs(max(netio.MaxSegmentBytes/wire, 1))
+	return nil
 }
