@@ -73,8 +73,9 @@ func (q *txQueue) cuts(s *Session) int {
 // cut gives an empty buffer for cut packets.
 func (o *outbound) cut() []byte {
 	if o.cutUsed == len(o.cuts) {
-		// What was queued leaves; the super-packet at hand stays in its slot, which nobody takes before the next read.
+		used := o.used
 		o.flush()
+		o.used = used // the super-packet at hand is still in its slot
 	}
 	o.cutUsed++
 	return o.cuts[o.cutUsed-1]
