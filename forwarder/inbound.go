@@ -283,18 +283,18 @@ func splitDrop(err error) DropReason {
 
 // sequenced delivers a numbered packet when its turn has come.
 func (in *inbound) sequenced(s *Session, seq encap.Seq, buf []byte, front int) {
-	switch s.seq.check(seq) {
+	switch s.seq.check(seq, in.now) {
 	case seqOld:
 		in.drop(s, DropSequence)
 	case seqNext:
-		s.seq.accept(seq)
+		s.seq.accept(seq, in.now)
 		in.deliver(s, buf, front)
 		if s.reorder != nil {
 			in.release(s)
 		}
 	case seqAhead:
 		if s.reorder == nil {
-			s.seq.accept(seq)
+			s.seq.accept(seq, in.now)
 			in.deliver(s, buf, front)
 			return
 		}
@@ -317,7 +317,7 @@ func (in *inbound) release(s *Session) {
 		if h.seq.Behind(s.seq.expected) { // the sender began again meanwhile
 			in.drop(s, DropSequence)
 		} else {
-			s.seq.accept(h.seq)
+			s.seq.accept(h.seq, in.now)
 			in.deliver(s, h.buf, rxHeadroom)
 			in.join.FlushTarget(&s.target) // the buffer is used again
 		}

@@ -17,10 +17,10 @@ type reorderRig struct {
 }
 
 func (r *reorderRig) arrive(seq encap.Seq, now time.Duration) {
-	switch r.seq.check(seq) {
+	switch r.seq.check(seq, now) {
 	case seqOld:
 	case seqNext:
-		r.seq.accept(seq)
+		r.seq.accept(seq, now)
 		r.out = append(r.out, seq)
 		r.release(now)
 	case seqAhead:
@@ -33,7 +33,7 @@ func (r *reorderRig) release(now time.Duration) {
 	for r.q.ready(r.seq.expected, now) {
 		h := r.q.pop()
 		if !h.seq.Behind(r.seq.expected) {
-			r.seq.accept(h.seq)
+			r.seq.accept(h.seq, now)
 			r.out = append(r.out, h.seq)
 		}
 		r.q.recycle(h.buf)

@@ -1,6 +1,14 @@
 package forwarder
 
-import "culvert/encap"
+import (
+	"time"
+
+	"culvert/encap"
+)
+
+// resyncIdle is after how long without an accepted packet an old one is taken as its peer's new beginning (RFC 3931
+// Appendix C allows a criterion of time). No network delays a duplicate by as much.
+const resyncIdle = time.Second
 
 // resyncRun is how many old packets in sequence among themselves make the receiver believe that its peer started
 // again (RFC 3931 Appendix C; Linux uses the same number).
@@ -22,12 +30,13 @@ type rxSequence struct {
 	started  bool
 	oldRun   uint8
 	expected encap.Seq
-	oldNext  encap.Seq // number that would continue the present run of old packets
+	oldNext  encap.Seq     // number that would continue the present run of old packets
+	last     time.Duration // when a packet was accepted last
 }
 
-// check judges seq without moving the expected number, except when a run of old packets makes it resynchronise: the
-// packet that completes the run is then the expected one.
-func (r *rxSequence) check(seq encap.Seq) verdict {
+// check judges seq without moving the expected number, except when it resynchronises: after a run of old packets, whose
+// last one is then the expected one, or with an old packet after silence.
+func (r *rxSequence) check(seq encap.Seq, now time.Duration) verdict {
 	if !r.started {
 		r.started, r.expected = true, seq
 		return seqNext
@@ -39,6 +48,10 @@ func (r *rxSequence) check(seq encap.Seq) verdict {
 	if !seq.Behind(r.expected) {
 		r.oldRun = 0
 		return seqAhead
+	}
+	if now-r.last >= resyncIdle {
+		r.oldRun, r.expected = 0, seq
+		return seqNext
 	}
 	if r.oldRun > 0 && seq == r.oldNext {
 		r.oldRun++
@@ -54,4 +67,4 @@ func (r *rxSequence) check(seq encap.Seq) verdict {
 }
 
 // accept moves on behind a delivered packet.
-func (r *rxSequence) accept(seq encap.Seq) { r.expected = seq.Next() }
+func (r *rxSequence) accept(seq encap.Seq, now time.Duration) { r.expected, r.last = seq.Next(), now }

@@ -2,6 +2,7 @@ package forwarder
 
 import (
 	"testing"
+	"time"
 
 	"culvert/encap"
 )
@@ -37,14 +38,29 @@ func TestSequence(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var r rxSequence
 			for i, s := range tt.steps {
-				got := r.check(s.seq)
+				got := r.check(s.seq, 0)
 				if got != s.want {
 					t.Fatalf("step %d, number %#x: verdict %d, want %d", i, s.seq, got, s.want)
 				}
 				if got != seqOld {
-					r.accept(s.seq)
+					r.accept(s.seq, 0)
 				}
 			}
 		})
+	}
+}
+
+func TestSequenceAfterSilence(t *testing.T) {
+	for _, tt := range []struct {
+		silence time.Duration
+		want    verdict
+	}{{resyncIdle - 1, seqOld}, {resyncIdle, seqNext}} {
+		var r rxSequence
+		began := time.Hour
+		r.check(1000, began)
+		r.accept(1000, began)
+		if got := r.check(0, began+tt.silence); got != tt.want {
+			t.Fatalf("number 0 after %v: verdict %d, want %d", tt.silence, got, tt.want)
+		}
 	}
 }

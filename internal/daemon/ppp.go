@@ -92,11 +92,13 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 	case pppfsm.IPv4Up:
 		d.ipv4Up(s, a)
 	case pppfsm.IPv4Down:
+		d.noisy.Info("IPv4 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
 		p.state.IPv4 = false
 		d.networkDown(s, false)
 	case pppfsm.IPv6Up:
 		d.ipv6Up(s, a)
 	case pppfsm.IPv6Down:
+		d.noisy.Info("IPv6 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
 		p.state.IPv6 = false
 		d.networkDown(s, true)
 	case pppfsm.Finished:
