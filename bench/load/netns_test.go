@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"culvert/bench/netlab"
+	"culvert/internal/netlab"
 	"culvert/internal/testenv"
 )
 

@@ -21,6 +21,7 @@ var mayKnow = map[string][]string{
 	"internal/config":   {"encap", "pppfsm"},
 	"internal/mgmt":     {"internal/version"},
 	"internal/version":  {},
+	"internal/netlab":   {},
 	"internal/testenv":  {},
 	"internal/archtest": {},
 }

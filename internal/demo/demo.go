@@ -169,7 +169,7 @@ func (l *lab) endpoints(ctx context.Context, p pair) (e endpoints, err error) {
 	}
 	if e.lns6.IsLinkLocalUnicast() {
 		// a number: names mean other devices outside the namespace
-		index, _ := l.lac.ns.index(p.lac.InterfaceName)
+		index, _ := l.lac.ns.Index(p.lac.InterfaceName)
 		e.lns6 = e.lns6.WithZone(strconv.Itoa(index))
 	}
 	return e, nil

@@ -5,7 +5,7 @@
 //
 // # How it works
 //
-// The namespaces have no name. Each is held by one OS thread of ours (type namespace) that does whatever has to
+// The namespaces have no name. Each is held by one OS thread of ours (internal/netlab) that does whatever has to
 // happen inside: opening sockets, configuring links, starting culvert (a process is born in the namespace of the
 // thread that starts it). Once a socket is open, any goroutine may use it: its namespace stays. When the threads and
 // the processes are gone, so are the namespaces with all that was in them, even after SIGKILL: the processes are

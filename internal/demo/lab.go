@@ -47,16 +47,16 @@ func (l *lab) build() (err error) {
 	if l.lns, err = newNode(l.dir, "lns", examples.LNS); err != nil {
 		return err
 	}
-	if err = l.lac.ns.join(l.lns.ns, vethName, vethMTU); err != nil {
+	if err = l.lac.ns.Join(l.lns.ns, vethName, vethMTU); err != nil {
 		return err
 	}
 	for _, n := range l.nodes() {
 		for _, a := range underlay(n.cfg) {
-			if err = n.ns.address(vethName, netip.PrefixFrom(a, a.BitLen()-8)); err != nil {
+			if err = n.ns.Address(vethName, netip.PrefixFrom(a, a.BitLen()-8)); err != nil {
 				return err
 			}
 		}
-		if err = n.ns.up(vethName); err != nil {
+		if err = n.ns.Up(vethName); err != nil {
 			return err
 		}
 	}
@@ -105,7 +105,7 @@ func (l *lab) notUp(cause error) error {
 	if !errors.Is(cause, errNotUp) {
 		return cause
 	}
-	return fmt.Errorf("%w after %v\n%s%s", cause, upWait, l.lac.log.String(), l.lns.log.String())
+	return fmt.Errorf("%w after %v\n%s\n%s", cause, upWait, l.lac.process.Log(), l.lns.process.Log())
 }
 
 // up tells whether every session on both nodes carries traffic.

@@ -10,33 +10,34 @@ import (
 	"testing"
 	"time"
 
+	"culvert/internal/netlab"
 	"culvert/internal/testenv"
 )
 
 // joined returns two namespaces with 192.0.2.1 and 192.0.2.2 on a veth.
-func joined(t *testing.T) (a, b *namespace) {
+func joined(t *testing.T) (a, b *netlab.Namespace) {
 	t.Helper()
 	testenv.RequireNetns(t)
-	var both [2]*namespace
+	var both [2]*netlab.Namespace
 	for i := range both {
-		n, err := newNamespace()
+		n, err := netlab.New()
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(n.close)
+		t.Cleanup(n.Close)
 		both[i] = n
 	}
 	a, b = both[0], both[1]
-	if err := a.join(b, vethName, vethMTU); err != nil {
+	if err := a.Join(b, vethName, vethMTU); err != nil {
 		t.Fatal(err)
 	}
 	for i, n := range both {
 		for _, p := range []string{"192.0.2." + strconv.Itoa(i+1) + "/24", "2001:db8::" + strconv.Itoa(i+1) + "/64"} {
-			if err := n.address(vethName, netip.MustParsePrefix(p)); err != nil {
+			if err := n.Address(vethName, netip.MustParsePrefix(p)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := n.up(vethName); err != nil {
+		if err := n.Up(vethName); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,7 +56,7 @@ func TestPingAndStream(t *testing.T) {
 	if err != nil || s.Bytes == 0 || s.Elapsed < 150*time.Millisecond {
 		t.Errorf("transfer: %+v, %v", s, err)
 	}
-	if _, here := a.index(vethName); !here {
+	if _, here := a.Index(vethName); !here {
 		t.Error("the veth is not in its namespace")
 	}
 	if _, err := os.Stat("/sys/class/net/" + vethName); err == nil {

@@ -7,29 +7,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
-	"syscall"
-	"time"
 
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
+	"culvert/internal/netlab"
 )
-
-// stopWait is how long culvert has to end after SIGTERM.
-const stopWait = 10 * time.Second
 
 // node is one culvert: its namespace, its process and what it was told.
 type node struct {
-	name   string
-	ns     *namespace
-	cfg    *config.Config
-	file   string // its configuration
-	client *mgmt.Client
-
-	cmd    *exec.Cmd
-	log    tail
-	exited chan struct{} // closed when the process has ended
-	err    error         // why, after exited
+	name    string
+	ns      *netlab.Namespace
+	cfg     *config.Config
+	file    string // its configuration
+	client  *mgmt.Client
+	process *netlab.Process // nil before start
 }
 
 // newNode writes the configuration below dir and makes the namespace.
@@ -46,78 +37,34 @@ func newNode(dir, name string, example []byte) (*node, error) {
 	if n.cfg, err = config.Load(n.file); err != nil {
 		return nil, err
 	}
-	if n.ns, err = newNamespace(); err != nil {
+	if n.ns, err = netlab.New(); err != nil {
 		return nil, err
 	}
 	return n, nil
 }
 
 // start runs exe in the namespace. The process dies with the namespace's thread.
-func (n *node) start(exe string) error {
-	n.cmd = exec.Command(exe, "run", "--config", n.file)
-	n.cmd.Args[0] = "culvert"
-	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := n.ns.do(n.cmd.Start); err != nil {
-		return fmt.Errorf("start culvert %s: %w", n.name, err)
-	}
-	n.exited = make(chan struct{})
-	go func() {
-		n.err = n.cmd.Wait()
-		close(n.exited)
-	}()
-	return nil
+func (n *node) start(exe string) (err error) {
+	cmd := exec.Command(exe, "run", "--config", n.file)
+	cmd.Args[0] = "culvert"
+	n.process, err = n.ns.StartCommand("culvert "+n.name, cmd)
+	return err
 }
-
-// died returns an error with the end of its log when the process has ended, else nil.
-func (n *node) died() error {
-	select {
-	case <-n.exited:
-		return &diedError{node: n.name, err: n.err, log: n.log.String()}
-	default:
-		return nil
-	}
-}
-
-// diedError is a culvert that ended before it was told to; err is nil when it called that a success.
-type diedError struct {
-	node string
-	err  error
-	log  string
-}
-
-func (e *diedError) Error() string {
-	why := "by itself"
-	if e.err != nil {
-		why = e.err.Error()
-	}
-	return fmt.Sprintf("culvert %s ended (%s):\n%s", e.node, why, e.log)
-}
-
-func (e *diedError) Unwrap() error { return e.err }
 
 // stop ends the process and checks that it took its devices with it.
 func (n *node) stop() error {
-	if n.exited == nil {
+	if n.process == nil {
 		return nil
 	}
-	if err := n.died(); err != nil {
+	if err := n.process.Check(); err != nil {
 		return err
 	}
-	_ = n.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-n.exited:
-	case <-time.After(stopWait):
-		_ = n.cmd.Process.Kill()
-		<-n.exited
-		return fmt.Errorf("culvert %s did not stop within %v:\n%s", n.name, stopWait, n.log.String())
-	}
-	if n.err != nil {
-		return fmt.Errorf("culvert %s stopped badly (%w):\n%s", n.name, n.err, n.log.String())
+	if err := n.process.Stop(); err != nil {
+		return err
 	}
 	for _, t := range n.cfg.Tunnels {
 		for _, s := range t.Sessions {
-			if _, left := n.ns.index(s.InterfaceName); left {
+			if _, left := n.ns.Index(s.InterfaceName); left {
 				return fmt.Errorf("culvert %s left device %s behind", n.name, s.InterfaceName)
 			}
 		}
@@ -127,11 +74,10 @@ func (n *node) stop() error {
 
 // kill ends the process without ceremony; for what stop has not reached.
 func (n *node) kill() {
-	if n.exited != nil {
-		_ = n.cmd.Process.Kill()
-		<-n.exited
+	if n.process != nil {
+		n.process.Kill()
 	}
-	n.ns.close()
+	n.ns.Close()
 }
 
 // sessions asks for all sessions by full name.
@@ -151,7 +97,7 @@ func (n *node) sessions(ctx context.Context) (map[string]mgmt.Session, error) {
 func (n *node) up(ctx context.Context) (bool, error) {
 	sessions, err := n.sessions(ctx)
 	if errors.Is(err, mgmt.ErrUnreachable) {
-		return false, n.died() // not listening yet
+		return false, n.process.Check() // not listening yet
 	}
 	if err != nil {
 		return false, err
@@ -160,7 +106,7 @@ func (n *node) up(ctx context.Context) (bool, error) {
 		for _, c := range t.Sessions {
 			s, ok := sessions[t.Name+"/"+c.Name]
 			if !ok || s.State != "up" || (c.PPP != nil && !pppUp(c.PPP, s.PPP)) {
-				return false, n.died()
+				return false, n.process.Check()
 			}
 		}
 	}
@@ -170,28 +116,4 @@ func (n *node) up(ctx context.Context) (bool, error) {
 // pppUp tells whether every network protocol that was asked for is open.
 func pppUp(c *config.PPP, s *mgmt.PPP) bool {
 	return s != nil && (!c.Link.IPv4 || s.PeerAddress != "") && (!c.Link.IPv6 || s.PeerID != "")
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-const tailLen = 8 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p...)
-	if len(t.b) > tailLen {
-		t.b = append(t.b[:0], t.b[len(t.b)-tailLen:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.b)
 }

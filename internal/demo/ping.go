@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"culvert/encap"
+	"culvert/internal/netlab"
 )
 
 // ICMP echo, RFC 792 page 14 and RFC 4443 sections 4.1 and 4.2.
@@ -38,7 +39,7 @@ type echoStats struct {
 }
 
 // ping sends count echo requests from the namespace, one after the other, and waits for each reply.
-func ping(ctx context.Context, n *namespace, to netip.Addr, count int) (echoStats, error) {
+func ping(ctx context.Context, n *netlab.Namespace, to netip.Addr, count int) (echoStats, error) {
 	var stats echoStats
 	conn, err := openICMP(n, to.Is6())
 	if err != nil {
@@ -72,12 +73,12 @@ func ping(ctx context.Context, n *namespace, to netip.Addr, count int) (echoStat
 	return stats, nil
 }
 
-func openICMP(n *namespace, v6 bool) (conn *net.IPConn, err error) {
+func openICMP(n *netlab.Namespace, v6 bool) (conn *net.IPConn, err error) {
 	network := "ip4:1"
 	if v6 {
 		network = "ip6:58"
 	}
-	err = n.do(func() (err error) {
+	err = n.Do(func() (err error) {
 		conn, err = net.ListenIP(network, nil)
 		return err
 	})

@@ -67,7 +67,7 @@ func (l *lab) whatWasDropped(ctx context.Context) string {
 		fmt.Fprintf(&b, "%s dropped %s: %d\n", d.Node, d.Reason, d.Count)
 	}
 	for _, n := range l.nodes() {
-		b.WriteString(n.log.String())
+		fmt.Fprintln(&b, n.process.Log())
 	}
 	return b.String()
 }

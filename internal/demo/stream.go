@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"culvert/internal/netlab"
 )
 
 const (
@@ -35,7 +37,7 @@ func (s stream) bitsPerSecond() float64 {
 
 // transfer sends as much as it can for the given time from one namespace to an address of the other, and compares
 // what arrives with what was sent.
-func transfer(ctx context.Context, from, to *namespace, addr netip.Addr, d time.Duration) (stream, error) {
+func transfer(ctx context.Context, from, to *netlab.Namespace, addr netip.Addr, d time.Duration) (stream, error) {
 	tx, rx, err := connect(ctx, from, to, addr)
 	if ctx.Err() != nil && err != nil {
 		return stream{}, ctx.Err()
@@ -79,9 +81,9 @@ func transfer(ctx context.Context, from, to *namespace, addr netip.Addr, d time.
 }
 
 // connect opens a connection from one namespace to the other.
-func connect(ctx context.Context, from, to *namespace, addr netip.Addr) (tx, rx *net.TCPConn, err error) {
+func connect(ctx context.Context, from, to *netlab.Namespace, addr netip.Addr) (tx, rx *net.TCPConn, err error) {
 	var ln *net.TCPListener
-	err = to.do(func() (err error) {
+	err = to.Do(func() (err error) {
 		ln, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
 		return err
 	})
@@ -92,7 +94,7 @@ func connect(ctx context.Context, from, to *namespace, addr netip.Addr) (tx, rx 
 	if err = ln.SetDeadline(time.Now().Add(streamWait)); err != nil {
 		return nil, nil, err
 	}
-	err = from.do(func() error {
+	err = from.Do(func() error {
 		c, err := (&net.Dialer{Timeout: streamWait}).DialContext(ctx, "tcp", ln.Addr().String())
 		if err == nil {
 			tx = c.(*net.TCPConn) // "tcp" makes nothing else

@@ -32,8 +32,15 @@ func prepare(cmd *exec.Cmd) {
 
 // Start runs a program in the namespace, with input on its standard input.
 func (n *Namespace) Start(name string, input []byte, argv ...string) (*Process, error) {
-	p := &Process{Name: name, cmd: exec.Command(argv[0], argv[1:]...), exited: make(chan struct{})}
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = bytes.NewReader(input), &p.log, &p.log
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin = bytes.NewReader(input)
+	return n.StartCommand(name, cmd)
+}
+
+// StartCommand runs a command in the namespace. Its output and process attributes are ours.
+func (n *Namespace) StartCommand(name string, cmd *exec.Cmd) (*Process, error) {
+	p := &Process{Name: name, cmd: cmd, exited: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	prepare(p.cmd)
 	if err := n.Do(p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -48,25 +55,39 @@ func (n *Namespace) Start(name string, input []byte, argv ...string) (*Process, 
 // PID is the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
+// Log is the end of the output so far.
+func (p *Process) Log() string { return p.log.String() }
+
 // Check returns ErrEnded and the end of the output when the process has ended.
 func (p *Process) Check() error {
 	select {
 	case <-p.exited:
-		return fmt.Errorf("%s %w (%s): %s", p.Name, ErrEnded, p.cmd.ProcessState, p.log.String())
+		return fmt.Errorf("%s %w (%s):\n%s", p.Name, ErrEnded, p.cmd.ProcessState, p.Log())
 	default:
 		return nil
 	}
 }
 
-// Stop ends the process: SIGTERM, and SIGKILL if that does not help.
-func (p *Process) Stop() {
+// Stop ends the process: SIGTERM, and SIGKILL if that does not help. The error says that it did not, or that the
+// process has not ended with success.
+func (p *Process) Stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
 	case <-time.After(stopWait):
-		_ = p.cmd.Process.Kill()
-		<-p.exited
+		p.Kill()
+		return fmt.Errorf("%s did not stop within %v:\n%s", p.Name, stopWait, p.Log())
 	}
+	if !p.cmd.ProcessState.Success() {
+		return fmt.Errorf("%s stopped badly (%s):\n%s", p.Name, p.cmd.ProcessState, p.Log())
+	}
+	return nil
+}
+
+// Kill ends the process without ceremony.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.exited
 }
 
 // Run runs a program in the namespace to its end, or kills it with ctx, and returns its standard output.
@@ -96,7 +117,7 @@ type tail struct {
 	b  []byte
 }
 
-const tailLen = 4 << 10
+const tailLen = 8 << 10
 
 // Write never fails.
 func (t *tail) Write(p []byte) (int, error) {

@@ -48,6 +48,9 @@ func TestJoin(t *testing.T) {
 	if err := a.Await(t.Context(), "nosuch", 30*time.Millisecond); !errors.Is(err, ErrNoDevice) {
 		t.Error(err)
 	}
+	if _, ok := a.Index("nosuch"); ok {
+		t.Error("an index of what is not there")
+	}
 	if err := a.Up("nosuch"); err == nil {
 		t.Error("brought up what is not there")
 	}
@@ -59,11 +62,13 @@ func TestProcess(t *testing.T) {
 	if err != nil || p.Check() != nil || p.PID() <= 1 {
 		t.Fatal(err, p.Check())
 	}
-	p.Stop()
+	if err := p.Stop(); err == nil || !strings.Contains(err.Error(), "stopped badly (signal: terminated)") {
+		t.Error(err)
+	}
 	if err := p.Check(); !errors.Is(err, ErrEnded) || !strings.Contains(err.Error(), "terminated") {
 		t.Error(err)
 	}
-	p.Stop() // once more does no harm
+	_ = p.Stop() // once more does no harm
 	p, err = n.Start("echo", []byte("read this"), "cat")
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +79,20 @@ func TestProcess(t *testing.T) {
 	}
 	if _, err := n.Start("nobody", nil, "/nonexistent"); err == nil {
 		t.Error("started nothing")
+	}
+}
+
+func TestStopIsGraceful(t *testing.T) {
+	n := newTest(t)
+	p, err := n.Start("graceful", nil, "sh", "-c", "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p.Log() != "ready" && p.Check() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	if err := p.Stop(); err != nil || p.Log() != "ready\nbye" {
+		t.Errorf("%q, %v", p.Log(), err)
 	}
 }
 
@@ -107,7 +126,7 @@ func TestCloseEndsProcesses(t *testing.T) {
 	case <-p.exited:
 	case <-time.After(5 * time.Second):
 		t.Error("still there")
-		p.Stop()
+		p.Kill()
 	}
 }
 

@@ -108,14 +108,22 @@ func (n *Namespace) Join(peer *Namespace, name string, mtu int) error {
 	return nil
 }
 
+// Index returns a device's index, and false when there is no such device.
+func (n *Namespace) Index(name string) (index int, ok bool) {
+	err := n.with(name, func(l netlink.Link) error {
+		index = l.Attrs().Index
+		return nil
+	})
+	return index, err == nil
+}
+
 // Await waits until a device exists.
 func (n *Namespace) Await(ctx context.Context, name string, limit time.Duration) error {
 	for end := time.Now().Add(limit); ; {
-		err := n.with(name, func(netlink.Link) error { return nil })
-		switch {
-		case err == nil:
+		if _, ok := n.Index(name); ok {
 			return nil
-		case time.Now().After(end):
+		}
+		if time.Now().After(end) {
 			return fmt.Errorf("%w after %v: %s", ErrNoDevice, limit, name)
 		}
 		select {
