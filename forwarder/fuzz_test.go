@@ -49,18 +49,23 @@ func FuzzInbound(f *testing.F) {
 	for _, ppp := range []bool{true, false} {
 		r := newRig(f, 1, fuzzSession(ppp))
 		e := end{r: r, in: r.f.workers[0].in, dev: &recorder{}}
-		r.s.dev = e.dev
+		e.in.call(func() { r.s.dev = e.dev })
 		ends[ppp] = e
 	}
 	f.Fuzz(func(t *testing.T, b []byte, ppp bool) {
 		e := ends[ppp]
 		var before, after Drops
-		e.in.stats.drops.addTo(&before)
-		writes, held := e.dev.writes, len(e.r.s.reorder.slots)
-		buf := append(make([]byte, rxHeadroom), b...)
-		e.in.packet(e.r.tun.l, buf[rxHeadroom:], buf, e.r.tun.peer)
-		e.in.endRun()
-		e.in.stats.drops.addTo(&after)
+		var held, kept, delivered int
+		e.in.call(func() { // on the loop, which owns all this
+			e.in.stats.drops.addTo(&before)
+			held = len(e.r.s.reorder.slots)
+			writes := e.dev.writes
+			buf := append(make([]byte, rxHeadroom), b...)
+			e.in.packet(e.r.tun.l, buf[rxHeadroom:], buf, e.r.tun.peer)
+			e.in.flush()
+			e.in.stats.drops.addTo(&after)
+			delivered, kept = e.dev.writes-writes, len(e.r.s.reorder.slots)-held
+		})
 
 		// With packets held, one of those may come out behind this one, or instead of it.
 		punted := 0
@@ -72,8 +77,6 @@ func FuzzInbound(f *testing.F) {
 			e.r.f.Release(ev)
 			punted++
 		}
-		delivered := e.dev.writes - writes
-		kept := len(e.r.s.reorder.slots) - held
 		dropped := int(after.Total() - before.Total())
 		if delivered+punted+kept+dropped != 1 {
 			t.Fatalf("delivered %d, punted %d, held %d, dropped %d", delivered, punted, kept, dropped)
