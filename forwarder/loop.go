@@ -71,7 +71,7 @@ func (l *loop) runCommands() {
 // event never meets a token which a command has just given up.
 func (l *loop) spin(timeout func() time.Duration, handle func(netio.Event), after func()) error {
 	runtime.LockOSThread() // never unlocked: the thread ends with the loop
-	raisePriority()
+	netio.TuneThread()
 	l.thread.Store(int32(syscall.Gettid()))
 	defer close(l.done)
 	for !l.quit {
