@@ -70,7 +70,6 @@ func (in *inbound) unknown(l *listener, sid encap.SessionID, b []byte, from neti
 		in.drop(nil, DropSession)
 		return
 	}
-	l.mixed()
 	ok, first := owner.in.handover.put(l, b, from)
 	if !ok {
 		in.drop(nil, DropMixed)
@@ -85,10 +84,12 @@ func (in *inbound) unknown(l *listener, sid encap.SessionID, b []byte, from neti
 // are younger as a rule.
 func (in *inbound) takeHandover() {
 	todo := in.handover.take(in.spare)
+	in.foreign = true
 	for i := range todo {
 		f := &todo[i]
 		in.packet(f.l, f.buf[rxHeadroom:], f.buf, f.from)
 	}
+	in.foreign = false
 	if len(todo) > 0 {
 		in.flush() // nothing refers to the buffers any more
 		in.handover.giveBack(todo)

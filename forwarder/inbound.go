@@ -44,6 +44,7 @@ type inbound struct {
 
 	handover handover
 	spare    []foreign
+	foreign  bool // packets at hand were handed over
 	run      run
 	total    run // of the present batch, s unused
 	stats    loopStats
@@ -264,6 +265,9 @@ func (in *inbound) packet(l *listener, b, buf []byte, from netip.AddrPort) {
 	if err != nil {
 		in.drop(s, splitDrop(err))
 		return
+	}
+	if in.foreign {
+		l.mixed() // only now: a stranger must not be able to switch joining off
 	}
 	front := len(buf) - len(frame)
 	if sub.Valid() && sub.S() {

@@ -222,6 +222,14 @@ func TestSegmentsRefused(t *testing.T) {
 func TestHandover(t *testing.T) {
 	r := newRig(t, 2, nil) // session 1001 is worker 1's
 	wrong := r.f.workers[0].in
+	wrong.call(func() { // a stranger's packets, and those with a wrong cookie, prove nothing
+		b := r.packet(etherFrame(60, 0))
+		wrong.packet(r.tun.l, b, append(make([]byte, rxHeadroom), b...), freePort(t, "127.0.0.1"))
+	})
+	r.dropped(DropSource, 1)
+	if r.tun.l.unjoined.Load() {
+		t.Fatal("a stranger switched UDP_GRO off")
+	}
 	const n = 100
 	for i := range byte(n) {
 		b := r.packet(etherFrame(60, i))
@@ -236,7 +244,6 @@ func TestHandover(t *testing.T) {
 	if !r.tun.l.unjoined.Load() {
 		t.Error("UDP_GRO is still on")
 	}
-	r.dropped(DropMixed, 0)
 
 	// A worker that does not get to it loses packets, counted, and takes the next ones.
 	in := r.f.workers[1].in
@@ -251,7 +258,11 @@ func TestHandover(t *testing.T) {
 		}
 	})
 	close(release)
-	r.dropped(DropMixed, extra)
+	for end := time.Now().Add(soon); r.f.Stats()[0].Drops[DropMixed] != extra; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("drops %v, want %d mixed", r.f.Stats()[0].Drops, extra)
+		}
+	}
 }
 
 // BenchmarkSuper moves super-packets from device to device.
