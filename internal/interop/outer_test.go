@@ -50,7 +50,7 @@ func TestOuterHeader(t *testing.T) {
 				config := strings.Replace(l.toml("eth", ethernetAddresses), "\ntid = ", "\n"+k.options+"\ntid = ", 1)
 				c := l.ethernet(t, lab, true, config)
 				lab.peer.run(t, "until_ok 40 ping -n -q -c 1 -W 1 %s", innerHost4)
-				seen := lab.sees(t, "src "+tr.host.String(), func() { lab.hostPing(t, k.ping) })
+				seen := lab.sees(t, "src "+tr.host.String(), func() { lab.hostPing(t, k.ping+" -s 800") })
 				if !regexp.MustCompile(want).MatchString(seen) {
 					t.Errorf("no %q in what the kernel received:\n%s", want, seen)
 				}
@@ -82,10 +82,11 @@ func (l *lab) hostPingFails(t *testing.T, to string, size int) string {
 	return string(out)
 }
 
-// sees gives what tcpdump in the guest prints of the first packet on the underlay that the filter selects while f runs.
+// sees gives what tcpdump in the guest prints of the first packet on the underlay that the filter selects while f runs. It
+// must be larger than what hosts send by themselves (ARP, MLD).
 func (l *lab) sees(t *testing.T, filter string, f func()) string {
 	t.Helper()
-	l.peer.run(t, "rm -f /tmp/cap.err; timeout 10 tcpdump -nn -vv --immediate-mode -i eth0 -c 1 '%s and (udp or proto 115 or ip6 proto 115)' >/tmp/cap 2>/tmp/cap.err & dump=$!; until_ok 100 grep -q listening /tmp/cap.err", filter)
+	l.peer.run(t, "rm -f /tmp/cap.err; timeout 10 tcpdump -nn -vv --immediate-mode -i eth0 -c 1 '%s and greater 800 and (udp or proto 115 or ip6 proto 115)' >/tmp/cap 2>/tmp/cap.err & dump=$!; until_ok 100 grep -q listening /tmp/cap.err", filter)
 	f()
 	return l.peer.run(t, "wait $dump; cat /tmp/cap")
 }
