@@ -31,6 +31,8 @@ func (o *outbound) bundle(q *txQueue, m *txMeta) bool {
 		return false
 	case len(last.wire) != last.packets*size: // the last one was shorter already
 		return false
+	case !m.s.fits(size): // the kernel fragments packets, but not those it cuts
+		return false
 	case len(last.wire)+n > netio.MaxSegmentBytes:
 		return false
 	case !o.atEnd(last, n):

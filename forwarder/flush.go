@@ -67,9 +67,11 @@ func (o *outbound) refused(q *txQueue, m txMeta) {
 		o.f.event(Event{Kind: EventPathMTU, Tunnel: t})
 	}
 	switch {
-	case q == m.s.fragile:
+	case q.sock == m.s.fragile.sock && m.segment > 0:
+		o.sendSingly(q, m) // what is cut can't be fragmented, single packets can
+	case q.sock == m.s.fragile.sock:
 		o.drops(m.s, DropTooBig, m.packets) // not even fragmented: over 64 KB
-	case mayFragment(m):
+	case mayFragment(m, m.bytes/m.packets):
 		o.sendCut(m.s.fragile, m, m.wire, m.piece(), m.overhead())
 	default:
 		o.tooBig(m, m.overhead())

@@ -300,7 +300,7 @@ func (o *outbound) send(m txMeta, buf []byte, front int) {
 	m.wire, m.packets, m.bytes = buf[at:], 1, len(m.inner)
 	q := s.queue
 	if s.tooLong(len(m.wire)) {
-		if !mayFragment(m) {
+		if !mayFragment(m, len(m.inner)) {
 			o.tooBig(m, len(m.wire)-len(m.inner))
 			return
 		}
@@ -318,10 +318,11 @@ func (o *outbound) putHeader(s *Session, b []byte) {
 	}
 }
 
-// tooLong tells whether an outer payload does not fit the path in one piece.
-func (s *Session) tooLong(wire int) bool {
-	return s.tunnel.cfg.DF && s.tunnel.outer+wire > s.tunnel.limit()
-}
+// tooLong tells whether an outer payload may not be sent: it does not fit the path, and may not be fragmented.
+func (s *Session) tooLong(wire int) bool { return s.tunnel.cfg.DF && !s.fits(wire) }
+
+// fits tells whether an outer payload goes through the path in one piece.
+func (s *Session) fits(wire int) bool { return s.tunnel.outer+wire <= s.tunnel.limit() }
 
 // round ends each round of events: what the control side offers is taken along, and everything leaves.
 func (o *outbound) round() {

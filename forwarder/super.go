@@ -26,7 +26,7 @@ func (o *outbound) super(m txMeta, sp *offload.Super, proto encap.PPPProtocol, f
 	n, segment, _ := sp.Segments()
 	q := s.queue
 	if s.tooLong(front + segment) {
-		if !mayFragment(m) {
+		if !mayFragment(m, segment) {
 			m.packets = n
 			o.tooBig(m, front)
 			return
@@ -84,7 +84,7 @@ func (o *outbound) cut() []byte {
 // sendCut queues cut packets, as one message or one by one.
 func (o *outbound) sendCut(q *txQueue, m txMeta, wire []byte, segment, front int) {
 	n := (len(wire) + segment - 1) / segment
-	if n > 1 && n <= q.cuts(m.s) {
+	if n > 1 && n <= q.cuts(m.s) && m.s.fits(segment) {
 		m.wire, m.segment, m.packets, m.bytes = wire, segment, n, len(wire)-n*front
 		o.enqueue(q, m)
 		return
@@ -99,11 +99,16 @@ func (o *outbound) sendCut(q *txQueue, m txMeta, wire []byte, segment, front int
 // refuseSegments handles a message that the kernel does not cut: it leaves packet by packet. When that goes, it was the
 // cutting, which depends on the way to the peer (an interface without checksums, IPsec): this tunnel does without then.
 func (o *outbound) refuseSegments(q *txQueue, m txMeta) {
-	one := newTxQueue(q.sock)
-	o.sendCut(one, m, m.wire, m.piece(), m.overhead())
-	if o.flushQueue(one) == m.packets && !m.s.tunnel.whole.Swap(true) {
+	if o.sendSingly(q, m) == m.packets && !m.s.tunnel.whole.Swap(true) {
 		o.f.log.Info("kernel refuses UDP_SEGMENT, sending packet by packet", zap.String("tunnel", m.s.tunnel.cfg.Name))
 	}
+}
+
+// sendSingly sends a message packet by packet, at once, and returns how many went.
+func (o *outbound) sendSingly(q *txQueue, m txMeta) int {
+	one := newTxQueue(q.sock)
+	o.sendCut(one, m, m.wire, m.piece(), m.overhead())
+	return o.flushQueue(one)
 }
 
 // overhead is how many bytes each packet of a message has around the inner frame.

@@ -6,9 +6,9 @@ import (
 	"culvert/encap"
 )
 
-// mayFragment tells frames that have no sender who could be told to send less: IPv4 without DF, IPv6 that is at its
+// mayFragment tells frames, of so many bytes each (a super-packet stands for several), that have no sender who could be told to send less: IPv4 without DF, IPv6 that is at its
 // minimum MTU already (RFC 8200 section 5), Ethernet frames that are not IP, PPP control frames.
-func mayFragment(m txMeta) bool {
+func mayFragment(m txMeta, frame int) bool {
 	ip := m.inner
 	if !m.s.ppp {
 		_, payload, ok := encap.Ethernet(m.inner).Network()
@@ -23,7 +23,7 @@ func mayFragment(m txMeta) bool {
 	case encap.IPv4(ip).Valid():
 		return !encap.IPv4(ip).DF()
 	case encap.IPv6(ip).Valid():
-		return len(ip) <= minPathMTU6
+		return frame-(len(m.inner)-len(ip)) <= minPathMTU6
 	default:
 		return true
 	}
