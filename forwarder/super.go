@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// cutBuffers is how many sends may wait in one round. Four super-packets a round measured best: more only adds
-	// latency and cache misses.
+	// cutBuffers is how many sends may wait in one round. One, four and eight measured the same for one TCP flow: four
+	// bounds memory and latency.
 	cutBuffers = 4
 )
 

@@ -23,7 +23,7 @@ type Session struct {
 	PSID       uint32   `json:"psid"`
 	Interface  string   `json:"interface"`
 	Worker     int      `json:"worker"`
-	State      string   `json:"state"` // "up", "down", and PPP phases "establish", "authenticate", "network", "terminate"
+	State      string   `json:"state"` // "up", "down", "lost" (device removed by somebody), and PPP phases "establish", "authenticate", "network", "terminate"
 	MTU        int      `json:"mtu"`
 	Offloads   []string `json:"offloads,omitempty"` // of the device: "csum", "tso4", "tso6", "ecn", "uso4", "uso6"
 	Traffic
