@@ -24,6 +24,7 @@ func (o *outbound) super(m txMeta, sp *offload.Super, proto encap.PPPProtocol, f
 	}
 	front := len(s.header) + ppp
 	n, segment, _ := sp.Segments()
+	o.bulk = o.bulk || len(m.inner) >= bulkFrame
 	q := s.queue
 	if s.tooLong(front + segment) {
 		if !mayFragment(m, segment) {

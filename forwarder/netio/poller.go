@@ -11,8 +11,10 @@ import (
 
 const (
 	// shortWait is how long, in milliseconds, Wait lingers in the kernel before it lets the scheduler know that it
-	// sleeps: a worker with traffic is woken within it, and the hand-over of its processor, dear on few cores, saved.
-	shortWait = 1
+	// sleeps: a worker with traffic is woken within it, and the hand-over of its processor, dear on few cores, saved. It
+	// ends before the kernel's next tick in any case (CONFIG_HZ up to 300), and is no shorter than that needs: a timer that
+	// is due before the tick has to be programmed and withdrawn at every sleep, two exits of a virtual machine.
+	shortWait = 3
 	// maxRawWait bounds what epollWaitRaw accepts: a goroutine stuck there would hold up stop-the-world.
 	maxRawWait = shortWait
 	// pollBatch is how many events one Wait fetches at most.
