@@ -25,6 +25,9 @@ const kernelpeerDir = "../../scripts/kernelpeer"
 // peerLife bounds a guest's life, so that not even a killed test run leaves one behind for long.
 const peerLife = 30 * time.Minute
 
+// peerMemory is the guest's in MB. Its file system may take half: programs, and the data of one transfer.
+const peerMemory = "512"
+
 // peer is the guest: a stock kernel whose shell takes commands. Only one goroutine uses it.
 type peer struct {
 	netns, console string
@@ -42,7 +45,7 @@ func newPeer(netns, console string) *peer { return &peer{netns: netns, console: 
 // boot starts the guest and gives it its addresses and helpers.
 func (p *peer) boot() error {
 	p.cmd = exec.Command(filepath.Join(kernelpeerDir, "boot.sh"), "--quiet", "--netns", p.netns, "--tap", tapName,
-		"--timeout", strconv.Itoa(int(peerLife.Seconds())), "--console", p.console, "--stdin",
+		"--timeout", strconv.Itoa(int(peerLife.Seconds())), "--console", p.console, "--mem", peerMemory, "--stdin",
 		filepath.Join(kernelpeerDir, "cmdloop.sh"))
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	p.cmd.Stderr = &p.stderr
@@ -142,8 +145,13 @@ func (p *peer) try(timeout time.Duration, command string) (out string, code int,
 // run is try for commands that must succeed.
 func (p *peer) run(t *testing.T, format string, args ...any) string {
 	t.Helper()
-	command := fmt.Sprintf(format, args...)
-	out, code, err := p.try(30*time.Second, command)
+	return p.runFor(t, 30*time.Second, fmt.Sprintf(format, args...))
+}
+
+// runFor is run for what may take longer.
+func (p *peer) runFor(t *testing.T, limit time.Duration, command string) string {
+	t.Helper()
+	out, code, err := p.try(limit, command)
 	if err != nil {
 		t.Fatalf("peer: %v\n%s%s", err, out, p.lastWords())
 	}
