@@ -66,8 +66,8 @@ type WorkerStats struct {
 	RxCPU, TxCPU         time.Duration // that the two threads ran
 	Punted, Injected     uint64
 	Drops                Drops
-	// GSO: the kernel cuts what the worker sends (UDP_SEGMENT). GRO: it joins what the worker gets (UDP_GRO). Each on
-	// one socket at least, and neither refused nor withdrawn since.
+	// GSO: the kernel cuts what the worker sends (UDP_SEGMENT), for one session at least. GRO: it joins what the worker
+	// gets (UDP_GRO), on one socket at least. Neither refused nor withdrawn since.
 	GSO, GRO bool
 }
 

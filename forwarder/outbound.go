@@ -141,10 +141,10 @@ func (o *outbound) queue(s *netio.Socket) *txQueue {
 	return q
 }
 
-// kernelCuts tells whether the kernel cuts what this worker sends.
+// kernelCuts tells whether the kernel cuts what this worker sends, for one session at least.
 func (o *outbound) kernelCuts() bool {
-	for _, q := range o.queues {
-		if q.segments > 0 {
+	for _, s := range o.devices {
+		if s != nil && s.queue.cuts(s) > 0 {
 			return true
 		}
 	}

@@ -197,6 +197,9 @@ func TestSegmentsRefused(t *testing.T) {
 	p := newPair(t, 1, func(tc *TunnelConfig, c *SessionConfig) { tc.NoChecksum, c.Pseudowire, c.Merge = true, PPP, mergeAll })
 	o := p.sa.worker.out
 	o.call(func() { p.sa.queue.segments = 64 })
+	if !p.sa.worker.stats().GSO {
+		t.Fatal("cutting is not reported")
+	}
 	seq, n := uint32(1), 0
 	for range 2 {
 		b := tcpSuper(20000, 1300, seq, 1)
@@ -211,6 +214,9 @@ func TestSegmentsRefused(t *testing.T) {
 	}
 	if !p.sa.tunnel.whole.Load() {
 		t.Fatal("the tunnel still asks the kernel to cut")
+	}
+	if p.sa.worker.stats().GSO {
+		t.Error("cutting is still reported")
 	}
 	if _, _, d := p.sa.Stats(); d.Total() != 0 {
 		t.Fatalf("drops %v", d)
