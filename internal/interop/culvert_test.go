@@ -44,7 +44,7 @@ func startCulvert(t *testing.T, l *lab, config string) *culvert {
 		t.Fatal(err)
 	}
 	c.client = mgmt.NewClient(c.socket)
-	c.cmd = exec.Command("ip", "netns", "exec", l.host.name, l.bin(t), "run", "--config", file)
+	c.cmd = exec.Command("ip", "netns", "exec", l.host.name, l.binary, "run", "--config", file)
 	c.cmd.Stdout, c.cmd.Stderr = &c.output, &c.output
 	// should the tests be killed, it goes too
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
@@ -182,7 +182,7 @@ func (c *culvert) pppDrops(t *testing.T, but ...string) {
 // show runs `culvert show WHAT --json`, the same over the command line.
 func (c *culvert) show(t *testing.T, what string) string {
 	t.Helper()
-	out, err := exec.Command(c.lab.bin(t), "show", what, "--json", "--socket", c.socket).CombinedOutput()
+	out, err := exec.Command(c.lab.binary, "show", what, "--json", "--socket", c.socket).CombinedOutput()
 	if err != nil {
 		t.Fatalf("culvert show %s: %v\n%s", what, err, out)
 	}

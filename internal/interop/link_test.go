@@ -99,22 +99,49 @@ func (l *link) mtu(ppp bool) int {
 	return mtu - 14
 }
 
+// end is what one end of a link calls its own.
+type end struct {
+	addr   netip.Addr
+	port   int
+	tid    int
+	sid    uint32
+	device string
+	sends  []byte // cookie on its packets
+}
+
+func (l *link) ours() end {
+	return end{l.host, l.hostPort, l.tid(), l.sid(), l.device(), l.cookieBytes(0x10)}
+}
+
+func (l *link) theirs() end {
+	return end{l.peer, l.peerPort, l.kernelTID(), uint32(2_000_000_000 + l.n), peerDevice, l.cookieBytes(0x80)}
+}
+
 // toml is our end; extra lines go into the session's table.
 func (l *link) toml(pseudowire string, extra ...string) string {
+	return l.tomlOf(l.ours(), l.theirs(), pseudowire, extra)
+}
+
+// peerTOML is the other end for a culvert there.
+func (l *link) peerTOML(pseudowire string, extra ...string) string {
+	return l.tomlOf(l.theirs(), l.ours(), pseudowire, extra)
+}
+
+func (l *link) tomlOf(e, far end, pseudowire string, extra []string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	local, peer := l.host.String(), l.peer.String()
+	local, peer := e.addr.String(), far.addr.String()
 	if l.encap == "udp" {
-		local = netip.AddrPortFrom(l.host, uint16(l.hostPort)).String()
-		peer = netip.AddrPortFrom(l.peer, uint16(l.peerPort)).String()
+		local = netip.AddrPortFrom(e.addr, uint16(e.port)).String()
+		peer = netip.AddrPortFrom(far.addr, uint16(far.port)).String()
 	}
 	line("[tunnel.t1]\nversion = \"l2tpv3\"\nencap = %q\nlocal = %q\npeer = %q", l.encap, local, peer)
-	line("tid = %d\nptid = %d\n", l.tid(), l.kernelTID())
-	line("[tunnel.t1.session.s1]\npseudowire = %q\nsid = %d\npsid = %d", pseudowire, l.sid(), 2_000_000_000+l.n)
-	line("interface_name = %q", l.device())
+	line("tid = %d\nptid = %d\n", e.tid, far.tid)
+	line("[tunnel.t1.session.s1]\npseudowire = %q\nsid = %d\npsid = %d", pseudowire, e.sid, far.sid)
+	line("interface_name = %q", e.device)
 	if l.cookie > 0 {
-		line("cookie = %s", tomlBytes(l.cookieBytes(0x10)))
-		line("peer_cookie = %s", tomlBytes(l.cookieBytes(0x80)))
+		line("cookie = %s", tomlBytes(e.sends))
+		line("peer_cookie = %s", tomlBytes(far.sends))
 	}
 	if l.sublayer {
 		line("l2spec_type = \"default\"")
@@ -122,8 +149,8 @@ func (l *link) toml(pseudowire string, extra ...string) string {
 	if l.seq {
 		line("seqnum = true")
 	}
-	for _, e := range extra {
-		line("%s", e)
+	for _, x := range extra {
+		line("%s", x)
 	}
 	return b.String()
 }

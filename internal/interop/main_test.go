@@ -69,6 +69,9 @@ func (l *lab) open() error {
 	if l.dir, err = os.MkdirTemp("", fmt.Sprintf("cvi%d-", os.Getpid())); err != nil {
 		return err
 	}
+	if l.binary, err = findBinary(l.dir); err != nil {
+		return err
+	}
 	setup := exec.Command(filepath.Join(kernelpeerDir, "setup.sh"))
 	if out, err := setup.CombinedOutput(); err != nil {
 		return fmt.Errorf("setup.sh: %w\n%s", err, out)
@@ -76,43 +79,37 @@ func (l *lab) open() error {
 	if l.host, err = newHostNS(fmt.Sprintf("cvi%d", os.Getpid())); err != nil {
 		return err
 	}
-	l.peer = newPeer(l.host.name, filepath.Join(l.dir, "console"))
+	l.peer = newPeer(l.host.name, l.binary, filepath.Join(l.dir, "console"))
 	if err := l.peer.boot(); err != nil {
 		return err
 	}
 	return l.startCapture()
 }
 
-// bin gives the path of the binary under test, building it when none was named.
-func (l *lab) bin(t *testing.T) string {
-	t.Helper()
-	if l.binary != "" {
-		return l.binary
-	}
+// findBinary gives the path of the binary under test, building it into dir when none was named.
+func findBinary(dir string) (string, error) {
 	if b := os.Getenv("CULVERT_BIN"); b != "" {
 		if !filepath.IsAbs(b) {
 			b = filepath.Join("../..", b) // as seen from the module's root, where make runs
 		}
 		abs, err := filepath.Abs(b)
 		if err != nil {
-			t.Fatal(err)
+			return "", err
 		}
 		if _, err := os.Stat(abs); err != nil {
-			t.Fatalf("CULVERT_BIN: %v", err)
+			return "", fmt.Errorf("CULVERT_BIN: %w", err)
 		}
-		l.binary = abs
-		return abs
+		return abs, nil
 	}
-	out := filepath.Join(l.dir, "culvert")
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	out := filepath.Join(dir, "culvert")
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	build := exec.CommandContext(ctx, "go", "build", "-o", out, "culvert/cmd/culvert")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if msg, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, msg)
+		return "", fmt.Errorf("go build: %w\n%s", err, msg)
 	}
-	l.binary = out
-	return out
+	return out, nil
 }
 
 func (l *lab) startCapture() error {

@@ -30,22 +30,26 @@ const peerMemory = "512"
 
 // peer is the guest: a stock kernel whose shell takes commands. Only one goroutine uses it.
 type peer struct {
-	netns, console string
-	cmd            *exec.Cmd
-	in             io.WriteCloser
-	lines          chan string // closed when the guest is gone
-	stderr         lockedBuffer
-	broken         error // why nothing more can be asked of it
+	netns, binary string // binary is culvert's, the guest's /job/culvert
+	console       string
+	cmd           *exec.Cmd
+	in            io.WriteCloser
+	lines         chan string // closed when the guest is gone
+	stderr        lockedBuffer
+	broken        error // why nothing more can be asked of it
 }
 
 var errPeerGone = errors.New("the kernel peer is gone")
 
-func newPeer(netns, console string) *peer { return &peer{netns: netns, console: console} }
+func newPeer(netns, binary, console string) *peer {
+	return &peer{netns: netns, binary: binary, console: console}
+}
 
 // boot starts the guest and gives it its addresses and helpers.
 func (p *peer) boot() error {
 	p.cmd = exec.Command(filepath.Join(kernelpeerDir, "boot.sh"), "--quiet", "--netns", p.netns, "--tap", tapName,
-		"--timeout", strconv.Itoa(int(peerLife.Seconds())), "--console", p.console, "--mem", peerMemory, "--stdin",
+		"--timeout", strconv.Itoa(int(peerLife.Seconds())), "--console", p.console, "--mem", peerMemory,
+		"--file", p.binary+":culvert", "--stdin",
 		filepath.Join(kernelpeerDir, "cmdloop.sh"))
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	p.cmd.Stderr = &p.stderr
@@ -82,7 +86,7 @@ var peerSetup = []string{
 	"ip addr add " + peer6.String() + "/64 dev eth0 nodad",
 	"ip addr add " + stranger6.String() + "/64 dev eth0 nodad",
 	"ip link set eth0 up",
-	"modprobe 8021q && modprobe l2tp_debugfs",
+	"modprobe 8021q && modprobe l2tp_debugfs && modprobe tun",
 	// pings ADDRESS SIZE...: three requests of each size, none of which may be lost or fragmented
 	`pings() { a=$1; shift; for s in "$@"; do ping -n -q -c 3 -i 0.002 -W 3 -M do -s $s $a >/tmp/ping 2>&1 || { echo "ping -s $s $a"; cat /tmp/ping; return 1; }; done; }`,
 	// until N COMMAND...: tries up to N times, 50 ms apart

@@ -25,9 +25,11 @@ const pppWait = 15 * time.Second
 const silent = "silent"
 
 // pppProfile is our end's [ppp.p0] table; extra lines go into it.
-func pppProfile(extra ...string) string {
+func pppProfile(extra ...string) string { return pppProfileOf(pppHost, pppPeer, extra...) }
+
+func pppProfileOf(local, peer netip.Addr, extra ...string) string {
 	return fmt.Sprintf("\n[ppp.p0]\nlocal_address = %q\npeer_address = %q\nlcp_restart = 1\n%s\n",
-		pppHost, pppPeer, strings.Join(extra, "\n"))
+		local, peer, strings.Join(extra, "\n"))
 }
 
 // pppdOptions are pppd's in every case; a case may add some.

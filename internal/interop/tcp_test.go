@@ -100,8 +100,8 @@ func transfer(t *testing.T, c *culvert, l *link, ours netip.Addr, device string,
 // tcpWait bounds one way of a transfer.
 const tcpWait = 60 * time.Second
 
-// thereAndBack gives the guest size bytes over one TCP connection and takes them back over another, to our address. The
-// digests must agree, and the checksum errors that the two kernels count may not move.
+// thereAndBack gives the guest size bytes over one TCP connection and takes them back over another, to our address.
+// Digests must agree, and the checksum errors that the two kernels count may not move.
 func thereAndBack(t *testing.T, lab *lab, ours netip.Addr, size int, seed uint64) {
 	t.Helper()
 	s := &tcpServer{there: randomBytes(seed, size), done: make(chan error, 1)}
@@ -114,9 +114,8 @@ func thereAndBack(t *testing.T, lab *lab, ours netip.Addr, size int, seed uint64
 	nc := fmt.Sprintf("nc %s %d", ours, s.ln.Addr().(*net.TCPAddr).Port)
 	lab.peer.runFor(t, tcpWait, nc+" </dev/null >/tmp/there")
 	there := time.Since(began)
-	theirs := lab.peer.runFor(t, tcpWait, "sha256sum </tmp/there | cut -d' ' -f1")
 	began = time.Now()
-	lab.peer.runFor(t, tcpWait, nc+" </tmp/there; rm /tmp/there")
+	lab.peer.runFor(t, tcpWait, nc+" </tmp/there")
 	t.Logf("%d MiB to the guest in %v, back in %v", size>>20, there.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	select {
 	case err := <-s.done:
@@ -126,9 +125,10 @@ func thereAndBack(t *testing.T, lab *lab, ours netip.Addr, size int, seed uint64
 	case <-time.After(tcpWait):
 		t.Fatal("our end of the TCP connection does not end")
 	}
-	if sent := digest(s.there); theirs != sent || s.back != sent {
-		t.Errorf("sent %s, the guest got %s, %s came back", sent, theirs, s.back)
+	if sent := digest(s.there); s.back != sent { // the guest is slow at digests, and what came right back came right there
+		t.Errorf("sent %s, the guest got %s, %s came back", sent, lab.peer.run(t, "sha256sum </tmp/there"), s.back)
 	}
+	lab.peer.run(t, "rm /tmp/there")
 	if after := checksumErrors(t, lab); after != before {
 		t.Errorf("checksum errors in the guest and here: %d before, %d after", before, after)
 	}
