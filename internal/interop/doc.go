@@ -20,6 +20,7 @@
 //   - RFC 3931 sections 4.1.1.1 and 4.1.2.1 (data headers over IP and UDP, either IP version), 4.5 (session id and
 //     cookie), 4.6 and 4.6.1 (sublayer, sequence numbers), 4.1.4 (fragmentation)
 //   - RFC 4719 section 3.1 (Ethernet frames of every size, tagged ones included)
+//   - offloads: large transfers with the kernel's own tunnel, and culvert on a kernel with fewer of them
 //   - RFC 1661, 1332, 5072 against pppd (LCP, IPCP, IPV6CP), 1962 (CCP is refused without harm)
 //
 // docs/interop.md has the matrix and what the kernel itself can not do.

@@ -5,10 +5,13 @@ package interop
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -143,6 +146,9 @@ func testGuest(t *testing.T, l *link, pseudowire string) {
 	everySize(t, lab, theirs, 0, mtu)
 	peerPings(t, lab, ours.String(), mtu)
 	thereAndBack(t, lab, ours, guestBytes, uint64(l.n))
+	if l.name == "udp4" || l.name == "ip4" {
+		gsoSenders(t, lab, ours, theirs)
+	}
 	eventually(t, 5*time.Second, func() string {
 		s, far := c.session(t, l.sid()), g.session(t)
 		// not_open counts in either direction
@@ -160,6 +166,49 @@ func testGuest(t *testing.T, l *link, pseudowire string) {
 	g.noDrops(t)
 	c.pppDrops(t)
 	c.stop(t)
+}
+
+// gsoSenders lets a sender that hands its kernel many datagrams at once (UDP_SEGMENT) send through the pseudowire, first
+// ours and then the guest's: our device takes them whole, the guest's gets them cut.
+func gsoSenders(t *testing.T, lab *lab, ours, theirs netip.Addr) {
+	t.Helper()
+	const port = ":5301"
+	const generate = "bench generate --gso --segments 16 --size 1200 --rate 1000 --duration 500ms --json --to "
+	lab.peer.run(t, "/job/culvert bench sink --listen %s%s >/tmp/sink.log 2>&1 & sink=$!; until_ok 40 sh -c 'netstat -ltn | grep -q %s'", theirs, port, port)
+	out, err := lab.host.culvert(lab, generate+theirs.String()+port).CombinedOutput()
+	checkSink(t, string(out), err)
+	lab.peer.run(t, "kill $sink; wait $sink")
+
+	sink := lab.host.culvert(lab, "bench sink --listen "+ours.String()+port)
+	if err := sink.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lab.peer.run(t, "until_ok 40 sh -c 'nc %s 5301 </dev/null'", ours)
+	checkSink(t, lab.peer.run(t, "/job/culvert %s%s%s", generate, ours, port), nil)
+	_ = sink.Process.Signal(syscall.SIGTERM)
+	if err := sink.Wait(); err != nil {
+		t.Errorf("sink: %v", err)
+	}
+}
+
+// culvert is another command of the binary under test, in the namespace.
+func (h *hostNS) culvert(lab *lab, args string) *exec.Cmd {
+	cmd := exec.Command("ip", append([]string{"netns", "exec", h.name, lab.binary}, strings.Fields(args)...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	return cmd
+}
+
+// checkSink looks at what a generator says about its packets. A few may be lost on an emulated machine: what passed the
+// pseudowire is counted at its ends.
+func checkSink(t *testing.T, out string, err error) {
+	t.Helper()
+	var r struct{ Sent, Lost, Duplicated, Reordered int }
+	if err := errors.Join(err, json.Unmarshal([]byte(out), &r)); err != nil {
+		t.Fatalf("generate: %v\n%s", err, out)
+	}
+	if r.Sent < 100 || r.Lost > r.Sent/50 || r.Duplicated+r.Reordered > 0 {
+		t.Errorf("UDP_SEGMENT sender: %+v", r)
+	}
 }
 
 // TestGuestItself has both ends in the guest, in two namespaces joined by a veth, which takes what the card refuses:
