@@ -235,7 +235,9 @@ func BenchmarkPing(b *testing.B) {
 	q, ping, buf := d.Queue(), frame(echoRequest(there, here, make([]byte, 64))), make([]byte, 2048)
 	b.ReportAllocs()
 	for b.Loop() {
-		must(b, q.Write(ping))
+		if err := q.Write(ping); err != nil {
+			b.Fatal(err)
+		}
 		if _, err := q.Read(buf); err != nil && !errors.Is(err, ErrWouldBlock) {
 			b.Fatal(err)
 		}
