@@ -38,7 +38,7 @@ demo: build ## two culverts in two namespaces: PPP over UDP and Ethernet over IP
 
 ##@ Prove
 .PHONY: test
-test: ## everything: deps build lint unit race fuzz golden demo interop (root, Debian 12; about 15 minutes on 2 cores)
+test: ## everything: deps build lint unit race count fuzz golden demo interop (root, Debian 12; about 15 minutes on 2 cores)
 	@scripts/test.sh
 
 .PHONY: deps
@@ -80,6 +80,16 @@ golden: ## golden packets against tshark
 interop: build ## against a real Linux kernel and pppd in QEMU
 	@scripts/kernelpeer/setup.sh
 	@CGO_ENABLED=0 CULVERT_BIN=$(BIN) VERBOSE=1 scripts/gotest.sh interop -tags interop -timeout 15m ./internal/interop
+
+.PHONY: count
+count: ## instructions of each step of the packet path, compared with bench/count/baseline.json (root, amd64; ARGS=-tolerance=5)
+	@mkdir -p $(BUILD)/bench $(BUILD)/test
+	@$(GO) build -buildvcs=false -o $(BUILD)/bench/count ./bench/count
+	@$(BUILD)/bench/count -out $(BUILD)/count.json -sum $(BUILD)/test/count.txt $(ARGS)
+
+.PHONY: count-update
+count-update: ARGS += -update
+count-update: count ## the same, into the baseline, to be committed with what changed it
 
 ##@ Measure
 .PHONY: bench
