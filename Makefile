@@ -38,7 +38,7 @@ demo: build ## two culverts in two namespaces: PPP over UDP and Ethernet over IP
 
 ##@ Prove
 .PHONY: test
-test: ## everything: deps build lint unit race count fuzz golden demo interop (root, Debian 12; about 15 minutes on 2 cores)
+test: ## everything: deps build lint unit race arm64 count fuzz golden demo interop (root, Debian 12; about 15 minutes on 2 cores)
 	@scripts/test.sh
 
 .PHONY: deps
@@ -80,6 +80,10 @@ golden: ## golden packets against tshark
 interop: build ## against a real Linux kernel and pppd in QEMU
 	@scripts/kernelpeer/setup.sh
 	@CGO_ENABLED=0 CULVERT_BIN=$(BIN) VERBOSE=1 scripts/gotest.sh interop -tags interop -timeout 15m ./internal/interop
+
+.PHONY: arm64
+arm64: ## builds and vets for arm64, and runs the tests that need no kernel of their own under qemu-user
+	@CULVERT_BIN= scripts/cross.sh arm64 qemu-aarch64-static
 
 .PHONY: count
 count: ## instructions of each step of the packet path, compared with bench/count/baseline.json (root, amd64; ARGS=-tolerance=5)

@@ -8,7 +8,7 @@ name=$1
 shift
 mkdir -p build/test
 rm -f "build/test/$name.txt"
-CGO_ENABLED=0 go build -buildvcs=false -o build/test/testsum ./scripts/testsum
+GOARCH= CGO_ENABLED=0 go build -buildvcs=false -o build/test/testsum ./scripts/testsum
 args=(-name "$name" -sum "build/test/$name.txt")
 [[ ${CULVERT_REQUIRE_NETNS:-0} == 1 ]] && args+=(-no-skip)
 [[ ${VERBOSE:-0} == 1 ]] && args+=(-v)
