@@ -38,7 +38,7 @@ demo: build ## two culverts in two namespaces: PPP over UDP and Ethernet over IP
 
 ##@ Prove
 .PHONY: test
-test: ## everything: deps build lint unit race arm64 count fuzz golden demo interop (root, Debian 12; about 15 minutes on 2 cores)
+test: ## everything: deps build lint unit race arm64 s390x count fuzz golden demo interop (root, Debian 12; about 15 minutes on 2 cores)
 	@scripts/test.sh
 
 .PHONY: deps
@@ -84,6 +84,10 @@ interop: build ## against a real Linux kernel and pppd in QEMU
 .PHONY: arm64
 arm64: ## builds and vets for arm64, and runs the tests that need no kernel of their own under qemu-user
 	@CULVERT_BIN= scripts/cross.sh arm64 qemu-aarch64-static
+
+.PHONY: s390x
+s390x: ## wire formats, PPP and offload on a big-endian machine: qemu-user
+	@GOARCH=s390x CGO_ENABLED=0 scripts/gotest.sh s390x -exec qemu-s390x-static -timeout 10m ./encap ./pppfsm ./forwarder/offload
 
 .PHONY: count
 count: ## instructions of each step of the packet path, compared with bench/count/baseline.json (root, amd64; ARGS=-tolerance=5)
