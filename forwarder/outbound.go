@@ -175,7 +175,7 @@ func (o *outbound) handle(e netio.Event) {
 		n, err := s.dev.Read(slot[txHeadroom-deviceHeader:])
 		if err != nil {
 			o.used--
-			if !errors.Is(err, netio.ErrWouldBlock) && !errors.Is(err, tuntap.ErrWouldBlock) {
+			if !errors.Is(err, tuntap.ErrWouldBlock) && !errors.Is(err, netio.ErrWouldBlock) {
 				o.gone(s)
 			}
 			break
