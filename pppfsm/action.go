@@ -25,6 +25,9 @@ type LinkOpened struct {
 	PeerMRU int
 	// Framing is what data frames to the peer use.
 	Framing encap.PPPFraming
+	// PeerName is the name under which the peer has authenticated itself,
+	// up to 255 bytes of any value; empty when it need not.
+	PeerName string
 }
 
 // LinkClosed says that LCP left Opened after a LinkOpened. IPv4Down and

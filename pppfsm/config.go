@@ -100,6 +100,10 @@ type Config struct {
 	// PeerID is the identifier the peer must have, zero: any.
 	LocalID, PeerID [8]byte
 
+	// Auth is the authentication demanded of the peer and given to it, nil:
+	// none in either direction.
+	Auth *Auth
+
 	// EchoInterval is the time between LCP Echo-Requests, 0: none (pppd:
 	// lcp-echo-interval). EchoFailures unanswered ones in a row end the
 	// link, 0: never (pppd: lcp-echo-failure).

@@ -1,5 +1,6 @@
 // Package pppfsm is one end of a PPP link: the option negotiation automaton of
-// RFC 1661 and the protocols that run on it, LCP, IPCP and IPV6CP.
+// RFC 1661 and the protocols that run on it, LCP, IPCP and IPV6CP, with PAP,
+// CHAP and MS-CHAPv2 between them.
 //
 // # How it is built
 //
@@ -23,6 +24,24 @@
 // speaks (CCP, ECP, IPXCP, MPLSCP, ...) with one LCP Protocol-Reject a frame,
 // which disturbs no other protocol.
 //
+// # Authentication
+//
+// lcpauth.go negotiates the method of each direction, authphase.go is the
+// Authenticate phase, authserver.go the authenticator's side of PAP and CHAP,
+// authclient.go the other one, authpacket.go their packets. No secret and no
+// arithmetic is in this package: it keeps to the standard library, and RADIUS
+// may take the place of secrets. A peer's proof comes out of Take as an
+// AuthRequest, whose answer goes to AuthResult, at once or minutes later; an
+// answer to a link that moved on is ignored, one that does not come ends the
+// link after Auth.Timeout. Our own proof comes from the function Auth.Prove.
+//
+// The state of it exists from LCP's Opened on where a method was negotiated,
+// as long as LCP is Opened: a repeated Response or Authenticate-Request gets
+// the old answer without another AuthRequest, and a Challenge may come at any
+// time. There is one attempt a link: a refusal ends it, with the reason in the
+// Terminate-Request. Delays, and limits on how often a link begins again, are
+// the owner's.
+//
 // # Decisions the documents leave open
 //
 //   - A second answer to the same Configure-Request is ignored, as pppd does:
@@ -43,7 +62,23 @@
 //     one that is open or opening. Passive is footnote p; Silent goes to
 //     Stopped instead of Req-Sent.
 //   - Ten requests or echoes in a row with our own magic number end the link.
-//   - Authentication-Protocol is rejected; the peer decides what follows.
+//   - A method is demanded at most once in a negotiation: after a Nak comes
+//     the suggested one, if we want it, else the next in our order; after a
+//     Reject, or with none left, the link ends. A peer's demand that we cannot
+//     meet is nak'd with our methods one after the other, and rejected when
+//     there is none at all.
+//   - A repeated Challenge is the same packet (pppd), so that a Response to
+//     either is good: RFC 1994 §4.1 wants a new identifier and value with each
+//     Challenge, which a slow path would turn into one that never ends.
+//   - Our Response is repeated like an Authenticate-Request, because Success
+//     may be lost and the peer's NCPs then wait in vain.
+//   - A Challenge that is repeated gets the same Response while there is no
+//     answer, and none after it: with MS-CHAPv2 a new Response would not fit
+//     the Success of the old one.
+//   - A Challenge with our own value or name ends the link as a reflected one.
+//   - A peer that answers a later Challenge under another name is refused.
+//   - MS-CHAPv2 Failures carry R=0; retries and Change-Password (RFC 2759 §7)
+//     are not offered and not used.
 //   - A network protocol that ends leaves the link and the other one alone.
 //   - FF 03 is taken with and without in every frame. See FramingMode for what
 //     is sent; the compressions are never used in control packets.
@@ -62,8 +97,9 @@
 //
 // # Supported standards
 //
-//   - RFC 1661: all of it but Authentication-Protocol and Quality-Protocol
-//     (§6.2, §6.3), which are rejected.
+//   - RFC 1661: all of it but Quality-Protocol (§6.3), which is rejected.
+//   - RFC 1334 §2: PAP. RFC 1994: CHAP with MD5. RFC 2759: MS-CHAPv2 but for
+//     Change-Password; no MPPE. Other methods are nak'd.
 //   - RFC 1662: Async-Control-Character-Map is acknowledged and means nothing.
 //   - RFC 1570: Identification and Time-Remaining are taken and ignored; its
 //     options are rejected.

@@ -75,6 +75,9 @@ func fuzzConfigs() []Config {
 		{Silent: true, IPv4: true},
 		{Passive: true, MaxReply: 128, MaxConfigure: 2},
 		{Framing: FramingBare, RequestACFC: true, RequestPFC: true, IPv6: true, MaxFailure: 1},
+		{Auth: mutual(allMethods, allMethods, testSecret), IPv4: true, LocalAddress: ip4("10.0.0.1"), IPv6: true},
+		{Auth: mutual([]AuthMethod{AuthPAP}, []AuthMethod{AuthPAP, AuthCHAP}, testSecret), MaxReply: 128},
+		{Auth: mutual([]AuthMethod{AuthCHAP}, []AuthMethod{AuthMSCHAPv2}, ""), IPv6: true},
 		{NoACFC: true, NoPFC: true, NoMagic: true, MRU: 200, IPv4: true, IPv6: true, Framing: FramingHDLC},
 	}
 }
@@ -90,6 +93,10 @@ func FuzzLink(f *testing.F) {
 		all = append(append(all, 0, byte(len(g[name]))), g[name]...)
 		all = append(all, 1, 0, 2, 2, 2, 3) // our requests are acknowledged
 	}
+	for _, name := range []string{"d02", "d05", "d06", "d07", "p01", "p02", "p04", "p09", "p10", "p11", "p12"} {
+		all = append(append(all, 0, byte(len(g[name]))), g[name]...)
+		all = append(all, 1, 0, 9, 0, 9, 1, 8, 1, 8, 0) // and proofs given and judged
+	}
 	for i := range len(fuzzConfigs()) {
 		f.Add(uint8(i), all)
 	}
@@ -104,7 +111,7 @@ func FuzzLink(f *testing.F) {
 			op, arg := script[0], script[1]
 			script = script[2:]
 			inputs := 0
-			switch op % 8 {
+			switch op % 10 {
 			case 0:
 				n := min(int(arg), len(script))
 				kept := bytes.Clone(script[:n])
@@ -115,7 +122,7 @@ func FuzzLink(f *testing.F) {
 				script, inputs = script[n:], 1
 			case 1, 2:
 				m := [...]*machine{&l.lcp.machine, &l.ipcp.machine, &l.ipv6cp.machine}[arg%3]
-				l.Input(now, frame(m.proto, Code(2+(op%8-1)*2), m.reqID, bytes.Clone(m.sent[:m.sentLen])))
+				l.Input(now, frame(m.proto, Code(2+(op%10-1)*2), m.reqID, bytes.Clone(m.sent[:m.sentLen])))
 				inputs = 1
 			case 3:
 				now = now.Add(time.Duration(arg) * 100 * time.Millisecond)
@@ -131,6 +138,12 @@ func FuzzLink(f *testing.F) {
 				l.Down(now)
 			case 7:
 				l.Up(now)
+				inputs = 1
+			case 8:
+				l.AuthResult(now, l.asked, AuthAnswer{Accepted: arg&1 != 0, Message: string(script[:min(int(arg), len(script))])})
+				inputs = 1
+			case 9:
+				l.Input(now, authFrame(l, arg))
 				inputs = 1
 			}
 			checkInvariants(t, l, inputs)
@@ -152,7 +165,7 @@ func checkInvariants(t *testing.T, l *Link, inputs int) {
 		if len(f.Frame) > l.cfg.MaxReply {
 			t.Fatalf("frame of %d bytes", len(f.Frame))
 		}
-		_, info, _, err := encap.ParsePPP(f.Frame)
+		p, info, _, err := encap.ParsePPP(f.Frame)
 		if err != nil {
 			t.Fatalf("frame %x: %v", f.Frame, err)
 		}
@@ -160,7 +173,7 @@ func checkInvariants(t *testing.T, l *Link, inputs int) {
 		if err != nil || len(in.raw) != len(info) {
 			t.Fatalf("packet %x: %v", info, err)
 		}
-		if in.code >= CodeConfigureRequest && in.code <= CodeConfigureReject {
+		if p != papP && p != chapP && in.code >= CodeConfigureRequest && in.code <= CodeConfigureReject {
 			if err := checkOptions(in.data); err != nil {
 				t.Fatalf("packet %x: %v", info, err)
 			}
@@ -173,14 +186,15 @@ func checkInvariants(t *testing.T, l *Link, inputs int) {
 		if m.state >= numStates || m.state.timed() == m.deadline.IsZero() {
 			t.Fatalf("%v in %v with timer %v", m.proto, m.state, m.deadline)
 		}
-		if m != &l.lcp.machine && m.state > Starting && l.lcp.state != Opened {
+		if m != &l.lcp.machine && m.state > Starting && l.phase != PhaseNetwork {
 			t.Fatalf("%v in %v while LCP is in %v", m.proto, m.state, l.lcp.state)
 		}
 	}
 	s := l.Status()
-	if (s.LCP == Opened) != (s.Phase == PhaseNetwork) || s.Counters.Illegal != 0 || l.out != nil {
+	if (s.LCP == Opened) != (s.Phase == PhaseNetwork || s.Phase == PhaseAuthenticate) || s.Counters.Illegal != 0 || l.out != nil {
 		t.Fatalf("%+v", s)
 	}
+	checkAuth(t, l)
 	if l.ipcp.announced && (s.IPCP != Opened || !s.LocalAddress.Is4()) || l.ipv6cp.announced != (s.IPv6CP == Opened) {
 		t.Fatalf("%+v", s)
 	}

@@ -22,8 +22,8 @@ func golden(tb testing.TB) map[string][]byte {
 			m[f[0][:3]] = unhex(tb, f[1])
 		}
 	}
-	if len(m) != 26 {
-		tb.Fatalf("%d golden frames, want 26", len(m))
+	if len(m) != 32 {
+		tb.Fatalf("%d golden frames, want 32", len(m))
 	}
 	return m
 }

@@ -20,6 +20,11 @@ type lcp struct {
 	magic     uint32
 	mru       uint16
 	acfc, pfc bool
+	// auth is the method demanded of the peer, tried those it will not
+	// have; unwilling says that it will have none.
+	auth      AuthMethod
+	tried     methodSet
+	unwilling bool
 	// nakMagic is the value in our last Nak of the peer's magic number.
 	nakMagic uint32
 	// collisions counts requests and echoes in a row with our own magic.
@@ -35,6 +40,7 @@ type lcpWish struct {
 	magic     uint32
 	mru       uint16
 	acfc, pfc bool
+	auth      AuthMethod
 }
 
 // peerMRU is the information field the peer takes, in bytes: what it asked for
@@ -58,12 +64,15 @@ func (c *lcp) reset() {
 		c.magic = c.link.randomMagic(0)
 	}
 	c.acfc, c.pfc = cfg.RequestACFC, cfg.RequestPFC
+	c.tried, c.unwilling = 0, false
+	c.auth = c.demand(AuthNone)
 }
 
 func (c *lcp) request(b []byte) []byte {
 	if c.mru != 0 {
 		b = appendMRU(b, c.mru)
 	}
+	b = appendAuth(b, c.auth)
 	if c.magic != 0 {
 		b = appendMagic(b, c.magic)
 	}
@@ -78,8 +87,7 @@ func (c *lcp) request(b []byte) []byte {
 
 func (c *lcp) begin() { c.theirs = lcpWish{mru: DefaultMRU} }
 
-// offer judges an option of the peer. Authentication-Protocol is rejected: we
-// have no way to prove who we are, and the peer decides whether that matters.
+// offer judges an option of the peer.
 func (c *lcp) offer(o option, b []byte) ([]byte, verdict) {
 	switch o.kind() {
 	case optMRU:
@@ -89,6 +97,8 @@ func (c *lcp) offer(o option, b []byte) ([]byte, verdict) {
 			return appendOption(b, optACCM, 0, 0, 0, 0), verdictNak
 		}
 		return b, verdictAck
+	case optAuth:
+		return c.offerAuth(o, b)
 	case optMagic:
 		return c.offerMagic(o, b)
 	case optPFC:
@@ -167,6 +177,8 @@ func (c *lcp) naked(o option, mine, last bool) {
 		if v >= MinMRU && int(v) <= c.link.cfg.MRU && (mine || v < DefaultMRU) {
 			c.mru = v
 		}
+	case o.kind() == optAuth && mine:
+		c.nakedAuth(authOf(o))
 	case o.kind() == optMagic && mine:
 		c.magic = c.link.randomMagic(c.magic)
 	case o.kind() == optPFC:
@@ -182,6 +194,8 @@ func (c *lcp) rejected(o option) {
 	switch o.kind() {
 	case optMRU:
 		c.mru = 0
+	case optAuth: // the peer will not prove itself with anything
+		c.unwilling = true
 	case optMagic:
 		c.magic = 0
 	case optPFC:
@@ -233,8 +247,12 @@ func (c *lcp) receiveProtocolReject(in packet) {
 		return
 	}
 	c.link.count.ProtocolRejectsIn++
+	proto := encap.PPPProtocol(binary.BigEndian.Uint16(in.data))
+	if c.link.rejectedAuth(proto) {
+		return
+	}
 	var m *machine
-	switch encap.PPPProtocol(binary.BigEndian.Uint16(in.data)) {
+	switch proto {
 	case encap.ProtoLCP:
 		m = &c.machine
 	case encap.ProtoIPCP, encap.ProtoIPv4:

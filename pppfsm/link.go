@@ -23,6 +23,10 @@ type Link struct {
 	ipv6cp ipv6cp
 	out    []Action
 	count  Counters
+	// auth is nil where nobody authenticates himself; asked numbers the
+	// AuthRequests.
+	auth  *auth
+	asked uint32
 	// phase is kept by phase.go; bare says that control frames leave FF 03
 	// out; framing is what the last LinkOpened said.
 	phase   Phase
@@ -31,8 +35,9 @@ type Link struct {
 }
 
 // NewLink returns a link in the Dead phase: not open, lower layer down. rnd
-// is the source of magic numbers, interface identifiers and first packet
-// identifiers, usually crypto/rand.Reader.
+// is the source of Challenges, magic numbers, interface identifiers and first
+// packet identifiers, usually crypto/rand.Reader; with authentication it must
+// be one that nobody can predict.
 func NewLink(cfg Config, rnd io.Reader) *Link {
 	l := &Link{cfg: cfg.normal(), rnd: rnd}
 	l.bare = l.cfg.Framing == FramingBare
@@ -90,6 +95,7 @@ func (l *Link) Tick(now time.Time) {
 	l.now = now
 	l.lcp.tick()
 	l.lcp.tickEcho()
+	l.tickAuth()
 	l.ipcp.tick()
 	l.ipv6cp.tick()
 	l.settle()
@@ -102,6 +108,13 @@ func (l *Link) Deadline() time.Time {
 	for _, t := range [...]time.Time{l.lcp.echoAt, l.ipcp.deadline, l.ipv6cp.deadline} {
 		if d.IsZero() || (!t.IsZero() && t.Before(d)) {
 			d = t
+		}
+	}
+	if a := l.auth; a != nil {
+		for _, t := range [...]time.Time{a.server.deadline, a.client.deadline} {
+			if d.IsZero() || (!t.IsZero() && t.Before(d)) {
+				d = t
+			}
 		}
 	}
 	return d

@@ -35,11 +35,15 @@ func (l *Link) demultiplex(proto encap.PPPProtocol, info []byte, f encap.PPPFram
 	case proto == encap.ProtoLCP:
 		l.follow(info, f)
 		l.lcp.receive(info)
+	case l.lcp.state == Opened && l.auth.speaks(proto):
+		l.receiveAuth(proto, info)
 	case l.phase != PhaseNetwork:
 		l.count.Discarded++
 	case proto == encap.ProtoIPCP && l.cfg.IPv4:
+		l.auth.heardNCP()
 		l.ipcp.receive(info)
 	case proto == encap.ProtoIPv6CP && l.cfg.IPv6:
+		l.auth.heardNCP()
 		l.ipv6cp.receive(info)
 	case proto == encap.ProtoIPv4 && l.cfg.IPv4:
 		l.count.Discarded++ // the data path's own, or IPCP is not Opened
@@ -85,20 +89,15 @@ func (l *Link) settle() {
 	}
 }
 
-// authenticate is the Authenticate phase (RFC 1661 §3.5), entered when LCP is
-// Opened. lcp.offer acknowledges no Authentication-Protocol and lcp.request
-// demands none, so there is nobody to wait for and the phase is passed through
-// (RFC 1661 §3.5: authentication is not mandatory).
-func (l *Link) authenticate() {
-	l.phase = PhaseAuthenticate
-	l.network()
-}
-
 // network begins the Network phase (RFC 1661 §3.6).
 func (l *Link) network() {
 	l.phase = PhaseNetwork
 	l.framing = l.dataFraming()
-	l.emit(LinkOpened{PeerMRU: l.lcp.peerMRU(), Framing: l.framing})
+	opened := LinkOpened{PeerMRU: l.lcp.peerMRU(), Framing: l.framing}
+	if l.auth != nil {
+		opened.PeerName = l.auth.server.name
+	}
+	l.emit(opened)
 	if l.cfg.IPv4 {
 		l.ipcp.begun()
 	}
@@ -117,7 +116,7 @@ func (l *Link) leaveNetwork() {
 	if l.phase == PhaseNetwork {
 		l.emit(LinkClosed{})
 	}
-	l.phase = PhaseEstablish
+	l.phase, l.auth = PhaseEstablish, nil
 }
 
 // begun opens a network control protocol and says that the link is up; one

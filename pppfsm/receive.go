@@ -146,6 +146,10 @@ func (m *machine) receiveNak(in packet) {
 	m.pending = false
 	m.naks++
 	m.learn(in)
+	if l := m.link; m == &l.lcp.machine && l.lcp.unwilling {
+		l.lcp.closeFor(unwillingReason)
+		return
+	}
 	m.step(evRCN, in, answer{})
 }
 

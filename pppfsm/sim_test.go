@@ -17,12 +17,13 @@ type weather struct {
 	chaosUntil time.Duration // since epoch; calm afterwards
 }
 
-// flight is a frame on its way.
+// flight is a frame on its way, or the answer to an AuthRequest.
 type flight struct {
-	at    time.Time
-	seq   int
-	to    int
-	frame []byte
+	at      time.Time
+	seq     int
+	to      int
+	frame   []byte
+	verdict *verdictFlight
 }
 
 // duel is two links back to back in virtual time.
@@ -39,6 +40,8 @@ type duel struct {
 	open   [2]bool
 	over   [2]bool
 	fault  string
+	// answered says that no answer to an AuthRequest gets lost.
+	answered bool
 }
 
 func newDuel(seed uint64, w weather, a, b Config) *duel {
@@ -55,8 +58,10 @@ func (d *duel) collect(i int) {
 		case SendFrame:
 			d.frames++
 			d.transmit(1-i, a.Frame)
+		case AuthRequest:
+			d.ask(i, a)
 		case LinkOpened:
-			bad = d.open[i]
+			bad = d.open[i] || d.unproven(i)
 			d.open[i], d.over[i] = true, false
 		case LinkClosed:
 			bad = !d.open[i] || d.up4[i] != nil || d.up6[i] != nil
@@ -101,7 +106,7 @@ func (d *duel) transmit(to int, f []byte) {
 			at = at.Add(time.Duration(d.rng.Int64N(int64(w.jitter))))
 		}
 		d.seq++
-		d.wire = append(d.wire, flight{at, d.seq, to, f})
+		d.wire = append(d.wire, flight{at: at, seq: d.seq, to: to, frame: f})
 	}
 }
 
@@ -139,7 +144,11 @@ func (d *duel) run(end time.Duration) {
 		case fl >= 0:
 			f := d.wire[fl]
 			d.wire = append(d.wire[:fl], d.wire[fl+1:]...)
-			d.links[f.to].Input(at, f.frame)
+			if v := f.verdict; v != nil {
+				v.link.AuthResult(at, v.id, v.answer)
+			} else {
+				d.links[f.to].Input(at, f.frame)
+			}
 			d.collect(f.to)
 		default:
 			return
@@ -186,6 +195,8 @@ func (d *duel) verdict() string {
 		return "different ideas of the MRU"
 	case a.LocalMagic != b.PeerMagic || b.LocalMagic != a.PeerMagic:
 		return "different ideas of the magic numbers"
+	case a.PeerAuth != b.LocalAuth, a.LocalAuth != b.PeerAuth, a.PeerName != b.LocalName, a.LocalName != b.PeerName:
+		return "different ideas of who has proven himself"
 	case (d.up4[0] == nil) != (d.up4[1] == nil), (d.up6[0] == nil) != (d.up6[1] == nil):
 		return "a network is up on one side"
 	case d.up4[0] != nil && (d.up4[0].Local != d.up4[1].Peer || d.up4[1].Local != d.up4[0].Peer):
@@ -265,6 +276,7 @@ func TestDuelChaos(t *testing.T) {
 		a.RequestACFC = rapid.Bool().Draw(t, "acfc")
 		b.NoMagic = rapid.Bool().Draw(t, "nomagic")
 		b.NoACFC = rapid.Bool().Draw(t, "noacfc")
+		possible := drawAuth(t, &a, &b)
 		d := newDuel(rapid.Uint64Range(0, 1<<20).Draw(t, "seed"), w, a, b)
 		d.each(func(_ int, l *Link) { l.Open(d.now); l.Up(d.now) })
 		for range rapid.IntRange(0, 4).Draw(t, "meddlings") {
@@ -290,9 +302,13 @@ func TestDuelChaos(t *testing.T) {
 		if v := d.verdict(); v != "" {
 			t.Fatalf("%s\n%+v\n%+v", v, d.links[0].Status(), d.links[1].Status())
 		}
+		if d.open[0] && !possible {
+			t.Fatal("open without the right secrets")
+		}
 		before := d.frames
 		d.run(calm + 20*time.Minute)
-		if n := d.frames - before; n > 2*(600/10+600/7)+8 {
+		rechallenges := 2 * 3 * 600 / int(chaosInterval/time.Second)
+		if n := d.frames - before; n > 2*(600/10+600/7)+rechallenges+8 {
 			t.Fatalf("%d frames in ten quiet minutes", n)
 		}
 	})

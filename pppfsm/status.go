@@ -53,6 +53,12 @@ type Status struct {
 	// Framing is what data frames use; meaningful in the Network phase.
 	Framing encap.PPPFraming
 
+	// PeerAuth is how the peer has proven itself, PeerName its name;
+	// LocalAuth and LocalName are ours. AuthNone and empty while there is
+	// no proof.
+	PeerAuth, LocalAuth AuthMethod
+	PeerName, LocalName string
+
 	// LocalAddress, PeerAddress, DNS and NBNS are those of the last
 	// IPv4Up; zero while IPv4 is down.
 	LocalAddress, PeerAddress netip.Addr
@@ -108,6 +114,14 @@ func (l *Link) Status() Status {
 		}
 		s.LocalMagic, s.PeerMagic = l.lcp.magic, l.lcp.theirs.magic
 		s.Framing = l.framing
+	}
+	if a := l.auth; a != nil {
+		if a.server.proven {
+			s.PeerAuth, s.PeerName = a.server.method, a.server.name
+		}
+		if a.client.proven {
+			s.LocalAuth, s.LocalName = a.client.method, a.client.name
+		}
 	}
 	if l.ipcp.announced {
 		a := l.ipcp.upAction()
