@@ -105,6 +105,7 @@ func (source) Sessions() []mgmt.Session {
 			Traffic:  mgmt.Traffic{RxPackets: 9999, RxBytes: 13_998_600, TxPackets: 12_345_678, TxBytes: 17_283_949_200},
 			Drops:    map[string]uint64{"old_sequence": 1, "cookie_mismatch": 12},
 			PPP: &mgmt.PPP{
+				LocalAuth: "chap", LocalName: "me", PeerAuth: "mschapv2", PeerName: "sub\x1b1",
 				LCP: "Opened", IPCP: "Opened", IPv6CP: "Opened", LocalMRU: 1448, PeerMRU: 1400, LocalAddress: "10.77.0.1",
 				PeerAddress: "10.77.0.2", LocalID: "fe80::1", PeerID: "fe80::2", DNS: []string{"192.0.2.53", "192.0.2.54"}, Framing: "hdlc",
 			},

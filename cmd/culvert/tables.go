@@ -116,6 +116,7 @@ func pppDetail(t *table, p *mgmt.PPP) {
 	t.row("Address", pair(p.LocalAddress, p.PeerAddress))
 	t.row("IPv6 address", pair(p.LocalID, p.PeerID))
 	t.row("DNS", strings.Join(p.DNS, ", "))
+	t.row("Authenticated", identities(p))
 	t.row("Last ended", p.Reason)
 }
 
@@ -125,4 +126,16 @@ func pair(local, peer string) string {
 		return ""
 	}
 	return cell(local) + ", peer's " + cell(peer)
+}
+
+// identities prints who has proven himself to whom.
+func identities(p *mgmt.PPP) string {
+	var both []string
+	if p.LocalAuth != "" {
+		both = append(both, fmt.Sprintf("we as %s (%s)", cell(p.LocalName), p.LocalAuth))
+	}
+	if p.PeerAuth != "" {
+		both = append(both, fmt.Sprintf("peer as %s (%s)", cell(p.PeerName), p.PeerAuth))
+	}
+	return strings.Join(both, ", ")
 }

@@ -34,5 +34,6 @@
 //
 // Load and Parse may be called from any goroutine. A Config shares nothing with the package or the text; each session
 // has its own copy of its profile. Nothing here changes a Config afterwards. Parse depends on nothing but the text,
-// unless local or peer is a host or service name: those are resolved once, within 20 seconds for all of the file.
+// unless local or peer is a host or service name, which are resolved once, within 20 seconds for all of the file; and
+// but for the secrets files that profiles name, and this host's name, with which we call ourselves to peers.
 package config

@@ -51,7 +51,7 @@ func readError(path string, err error) error {
 }
 
 // Parse checks a configuration file's text; name stands for the file in errors. Host names are resolved, which may
-// ask the network; everything else depends on the text alone.
+// ask the network, and secrets files are read; everything else depends on the text and this host's name alone.
 func Parse(name string, data []byte) (*Config, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
 	defer cancel()
@@ -63,6 +63,7 @@ type parser struct {
 	report
 	names    *names
 	profiles map[string]*profile
+	secrets  map[string]secretsFile // by path: a file is read once
 }
 
 // file is the whole document: what it says and, for checks across tables, where.

@@ -20,8 +20,9 @@ const (
 // profile is a [ppp.NAME] table.
 type profile struct {
 	PPP
-	n   *node
-	mtu int // pppd's mtu, for sessions that have none of their own
+	n    *node
+	mtu  int // pppd's mtu, for sessions that have none of their own
+	auth authentication
 	// ipcp-accept-local and ipcp-accept-remote were given.
 	acceptLocal, acceptRemote bool
 }
@@ -66,6 +67,23 @@ var pppKeys = keys[profile]{
 	"silent":             func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.Silent) },
 	"passive":            func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.Passive) },
 	"pppd_options":       later[profile],
+
+	"auth":               func(p *parser, v *node, f *profile) { p.demand(v, &f.auth) },
+	"refuse":             func(p *parser, v *node, f *profile) { p.methods(v, &f.auth.refuse) },
+	"name":               func(p *parser, v *node, f *profile) { p.authName(v, &f.auth.name) },
+	"user":               func(p *parser, v *node, f *profile) { p.authName(v, &f.auth.user) },
+	"remote_name":        func(p *parser, v *node, f *profile) { p.authName(v, &f.auth.remoteName) },
+	"peer_user":          func(p *parser, v *node, f *profile) { p.authName(v, &f.auth.peerUser) },
+	"password":           func(p *parser, v *node, f *profile) { p.secret(v, &f.auth.password) },
+	"peer_password":      func(p *parser, v *node, f *profile) { p.secret(v, &f.auth.peerPassword) },
+	"secrets_file":       func(p *parser, v *node, f *profile) { p.secretsFile(v, &f.auth) },
+	"chap_interval":      func(p *parser, v *node, f *profile) { p.seconds(v, &f.auth.link.CHAPInterval, 0) },
+	"chap_restart":       func(p *parser, v *node, f *profile) { p.seconds(v, &f.auth.link.CHAPRestart, 1) },
+	"chap_max_challenge": func(p *parser, v *node, f *profile) { integer(p, v, &f.auth.link.CHAPMaxChallenge, 1, maxCounter) },
+	"chap_timeout":       func(p *parser, v *node, f *profile) { p.seconds(v, &f.auth.link.CHAPTimeout, 1) },
+	"pap_restart":        func(p *parser, v *node, f *profile) { p.seconds(v, &f.auth.link.PAPRestart, 1) },
+	"pap_max_authreq":    func(p *parser, v *node, f *profile) { integer(p, v, &f.auth.link.PAPMaxAuthReq, 1, maxCounter) },
+	"pap_timeout":        func(p *parser, v *node, f *profile) { p.seconds(v, &f.auth.link.PAPTimeout, 1) },
 }
 
 var framings = map[string]pppfsm.FramingMode{
@@ -92,21 +110,25 @@ func readProfile(p *parser, n *node) *profile {
 	decode(p, n, pppKeys, f)
 	f.Link.MRU = f.MRU
 	p.checkProfile(f)
+	p.checkAuth(f)
 	return f
 }
 
-// checkProfile looks at what several keys say together. What pppd_options gave is reported at that key.
-func (p *parser) checkProfile(f *profile) {
-	fail := func(key, format string, args ...any) {
-		v := f.n.get(key)
-		if v == nil {
-			v = f.n.get("pppd_options")
-		}
-		if v == nil {
-			v = f.n
-		}
-		p.fail(v, format, args...)
+// fail reports what is wrong with a key, at pppd_options where that gave it.
+func (f *profile) fail(p *parser, key, format string, args ...any) {
+	v := f.n.get(key)
+	if v == nil {
+		v = f.n.get("pppd_options")
 	}
+	if v == nil {
+		v = f.n
+	}
+	p.fail(v, format, args...)
+}
+
+// checkProfile looks at what several keys say together.
+func (p *parser) checkProfile(f *profile) {
+	fail := func(key, format string, args ...any) { f.fail(p, key, format, args...) }
 	l := &f.Link
 	if l.LocalAddress.IsValid() && l.LocalAddress == l.PeerAddress {
 		fail("peer_address", "%s is the local address too", l.PeerAddress)

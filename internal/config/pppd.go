@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -50,49 +51,77 @@ var pppdOptions = map[string]pppdOption{
 	"ms-dns":  {arg: true, set: func(f *profile, s string) error { return addServer(&f.Link.DNS, s) }},
 	"ms-wins": {arg: true, set: func(f *profile, s string) error { return addServer(&f.Link.NBNS, s) }},
 
+	"auth":              flag(func(f *profile) { f.auth.demandAny() }),
+	"noauth":            flag(func(f *profile) { f.auth.require = nil }),
+	"require-pap":       flag(func(f *profile) { f.auth.demandAlso(pppfsm.AuthPAP) }),
+	"+pap":              flag(func(f *profile) { f.auth.demandAlso(pppfsm.AuthPAP) }),
+	"require-chap":      flag(func(f *profile) { f.auth.demandAlso(pppfsm.AuthCHAP) }),
+	"+chap":             flag(func(f *profile) { f.auth.demandAlso(pppfsm.AuthCHAP) }),
+	"require-mschap-v2": flag(func(f *profile) { f.auth.demandAlso(pppfsm.AuthMSCHAPv2) }),
+	"refuse-pap":        flag(func(f *profile) { f.auth.refuseAlso(pppfsm.AuthPAP) }),
+	"-pap":              flag(func(f *profile) { f.auth.refuseAlso(pppfsm.AuthPAP) }),
+	"refuse-chap":       flag(func(f *profile) { f.auth.refuseAlso(pppfsm.AuthCHAP) }),
+	"-chap":             flag(func(f *profile) { f.auth.refuseAlso(pppfsm.AuthCHAP) }),
+	"refuse-mschap-v2":  flag(func(f *profile) { f.auth.refuseAlso(pppfsm.AuthMSCHAPv2) }),
+
+	"name":        {arg: true, set: func(f *profile, s string) error { return setName(&f.auth.name, s) }},
+	"user":        {arg: true, set: func(f *profile, s string) error { return setName(&f.auth.user, s) }},
+	"remotename":  {arg: true, set: func(f *profile, s string) error { return setName(&f.auth.remoteName, s) }},
+	"password":    {arg: true, set: func(f *profile, s string) error { return setPassword(&f.auth.password, s) }},
+	"usehostname": flag(func(f *profile) { f.auth.name = "" }),
+
+	"chap-interval":      number(0, maxSeconds, func(f *profile, n int) { f.auth.link.CHAPInterval = time.Duration(n) * time.Second }),
+	"chap-restart":       number(1, maxSeconds, func(f *profile, n int) { f.auth.link.CHAPRestart = time.Duration(n) * time.Second }),
+	"chap-max-challenge": number(1, maxCounter, func(f *profile, n int) { f.auth.link.CHAPMaxChallenge = n }),
+	"chap-timeout":       number(1, maxSeconds, func(f *profile, n int) { f.auth.link.CHAPTimeout = time.Duration(n) * time.Second }),
+	"pap-restart":        number(1, maxSeconds, func(f *profile, n int) { f.auth.link.PAPRestart = time.Duration(n) * time.Second }),
+	"pap-max-authreq":    number(1, maxCounter, func(f *profile, n int) { f.auth.link.PAPMaxAuthReq = n }),
+	"pap-timeout":        number(1, maxSeconds, func(f *profile, n int) { f.auth.link.PAPTimeout = time.Duration(n) * time.Second }),
+
 	// What we never do, always do, or what concerns serial lines and running pppd.
-	"noauth": {}, "refuse-pap": {}, "refuse-chap": {}, "refuse-mschap": {}, "refuse-mschap-v2": {}, "refuse-eap": {},
+	"refuse-mschap": {}, "refuse-eap": {},
 	"novj": {}, "novjccomp": {}, "noccp": {}, "nobsdcomp": {}, "nodeflate": {}, "nopredictor1": {}, "nomppe": {},
 	"nomp": {}, "nomultilink": {}, "noendpoint": {}, "noipdefault": {}, "noproxyarp": {}, "default-asyncmap": {},
 	"asyncmap": {arg: true}, "nodetach": {}, "debug": {}, "local": {}, "lock": {}, "nolock": {}, "nocrtscts": {},
 	"hide-password": {},
 }
 
-// pppdAuthentication lists the options that ask for authentication, true: an argument follows.
-var pppdAuthentication = map[string]bool{
-	"auth": false, "require-pap": false, "require-chap": false, "require-mschap": false, "require-mschap-v2": false,
-	"require-eap": false, "login": false, "user": true, "password": true, "name": true, "remotename": true,
-	"+pap": false, "+chap": false, "usehostname": false, "papcrypt": false,
+// pppdRefused lists options that are known and not supported, and why.
+var pppdRefused = map[string]string{
+	"require-mschap": "MS-CHAP, version 1, is not supported: use require-mschap-v2",
+	"require-eap":    "EAP is not supported",
+	"login":          "passwords of this system's users are not supported: use a secrets file",
+	"papcrypt":       "encrypted passwords in a secrets file are not supported",
 }
 
-// pppdOptions applies options in pppd's spelling to a profile. Unknown words behind an authentication option are not
-// reported: they may be pieces of a password.
+// pppdOptions applies options in pppd's spelling to a profile. From the option password on, words that are not
+// understood are not shown: they may be pieces of it.
 func (p *parser) pppdOptions(v *node, f *profile) {
 	var text string
 	if !p.text(v, &text) {
 		return
 	}
 	words := strings.Fields(text)
-	auth := false
+	hide := false
 	for i := 0; i < len(words); i++ {
 		w := words[i]
-		if arg, isAuth := pppdAuthentication[w]; isAuth {
-			if !auth {
-				p.fail(v, "%q: PPP authentication is not supported yet", w)
-			}
-			auth = true
-			if arg {
-				i++
-			}
+		if why, ok := pppdRefused[w]; ok {
+			p.fail(v, "pppd option %q: %s", w, why)
 			continue
 		}
 		o, ok := pppdOptions[w]
 		if !ok {
-			if problem := f.addressPair(w); problem != "" && !auth {
+			problem := f.addressPair(w)
+			switch {
+			case problem != "" && hide:
+				p.fail(v, "unknown pppd option behind password (not shown: it may be a part of it, see the key password)")
+				return
+			case problem != "":
 				p.fail(v, "%s", problem)
 			}
 			continue
 		}
+		hide = hide || w == "password"
 		arg := ""
 		if o.arg {
 			if i++; i == len(words) {
@@ -101,10 +130,14 @@ func (p *parser) pppdOptions(v *node, f *profile) {
 			}
 			arg = words[i]
 		}
-		if o.set != nil {
-			if err := o.set(f, arg); err != nil {
-				p.fail(v, "pppd option %q: %v", w, err)
-			}
+		if o.set == nil {
+			continue
+		}
+		switch err := o.set(f, arg); {
+		case err != nil && hide && !errors.Is(err, errSecretForm):
+			p.fail(v, "pppd option %q: bad argument (not shown: it stands behind password)", w)
+		case err != nil:
+			p.fail(v, "pppd option %q: %v", w, err)
 		}
 	}
 }

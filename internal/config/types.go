@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"culvert/encap"
+	"culvert/internal/auth"
 	"culvert/pppfsm"
 )
 
@@ -94,6 +95,8 @@ type Route struct {
 type PPP struct {
 	Profile string // name of the [ppp.NAME] table, empty: built-in defaults
 	Link    pppfsm.Config
+	// Authenticator judges peers that Link.Auth demands a proof of; nil: none is demanded.
+	Authenticator auth.Authenticator
 	// MRU is Link.MRU when the file sets it, else 0: computed from the path MTU.
 	MRU int
 	// DefaultRoute installs a default route through the device when IPCP is open (pppd's defaultroute).

@@ -45,6 +45,9 @@ func (d *daemon) step(ctx context.Context) error {
 		return nil
 	case e := <-d.fwd.Events():
 		return d.handleBurst(e)
+	case <-d.verdicts.wake:
+		d.judged(time.Now())
+		return nil
 	case <-t.C:
 		d.mu.Lock()
 		defer d.mu.Unlock()

@@ -31,6 +31,8 @@ type daemon struct {
 	// noisy is for what a peer can provoke: sampled, so that nobody can fill a disk from outside.
 	noisy *zap.Logger
 	fwd   *forwarder.Forwarder
+	// verdicts come from Authenticators.
+	verdicts *verdicts
 
 	mu       sync.Mutex // guards everything below
 	tunnels  []*tunnel
@@ -99,6 +101,8 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		noisy: log.WithOptions(zap.WrapCore(sampled)),
 		fwd:   fwd,
 		byFwd: make(map[*forwarder.Session]*session),
+
+		verdicts: newVerdicts(),
 	}
 	for i := range cfg.Tunnels {
 		if err := d.addTunnel(&cfg.Tunnels[i]); err != nil {

@@ -8,6 +8,9 @@
 // pppfsm) know neither clock nor socket: the loop gives them frames and the time and carries out the actions that
 // come back. What the management interface reads is guarded by daemon.mu, which the loop holds while it works.
 //
+// Peers are judged by the Authenticator of their session's profile, which answers when it likes: verdicts wait in a
+// queue of their own that the loop empties. A refusal is held back for a while, and so is the next attempt.
+//
 // # Order of things
 //
 // A session's device is created up and without carrier. When its pseudowire becomes usable, addresses and routes are

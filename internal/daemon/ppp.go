@@ -9,6 +9,7 @@ import (
 
 	"culvert/encap"
 	"culvert/forwarder"
+	"culvert/internal/auth"
 	"culvert/pppfsm"
 )
 
@@ -32,6 +33,8 @@ type ppp struct {
 	reopen   time.Time     // zero: not waiting
 	backoff  time.Duration // of the next reopening
 	timer    timer
+	login    *login          // nil unless a peer wants to prove itself
+	allowed  *auth.Addresses // that the peer let in may use; nil: all
 }
 
 // address is one that must be taken off the device again.
@@ -54,12 +57,17 @@ func newPPP(s *session) *ppp {
 
 // settle carries out what the session's link wants done and arms its timer.
 func (d *daemon) settle(s *session, now time.Time) {
-	for _, a := range s.ppp.link.Take() {
-		d.act(s, a, now)
+	for acts := s.ppp.link.Take(); len(acts) > 0; acts = s.ppp.link.Take() { // an action may cause others
+		for _, a := range acts {
+			d.act(s, a, now)
+		}
 	}
 	next := s.ppp.link.Deadline()
 	if r := s.ppp.reopen; !r.IsZero() && (next.IsZero() || r.Before(next)) {
 		next = r
+	}
+	if l := s.ppp.login; l != nil && !l.until.IsZero() && (next.IsZero() || l.until.Before(next)) {
+		next = l.until
 	}
 	d.timers.set(&s.ppp.timer, s, next)
 }
@@ -73,6 +81,7 @@ func (d *daemon) tick(s *session, now time.Time) {
 	}
 	p.link.Tick(now)
 	d.settle(s, now)
+	d.tickLogin(s, now)
 }
 
 func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
@@ -80,7 +89,10 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 	switch a := a.(type) {
 	case pppfsm.SendFrame:
 		s.fwd.Inject(a.Frame) // a full queue is counted there
+	case pppfsm.AuthRequest:
+		d.authenticate(s, a)
 	case pppfsm.LinkOpened:
+		d.logOpened(s)
 		p.finished, p.reopen, p.backoff, p.reason = false, time.Time{}, reopenFirst, ""
 		p.peerMRU = a.PeerMRU
 		p.state = forwarder.LinkState{Framing: a.Framing}
@@ -90,6 +102,10 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 		p.peerMRU = 0
 		s.fwd.SetLink(p.state)
 	case pppfsm.IPv4Up:
+		if !s.mayUse(a) {
+			p.link.Close(now, "address "+a.Peer.String()+" is not allowed")
+			return
+		}
 		d.ipv4Up(s, a)
 	case pppfsm.IPv4Down:
 		d.noisy.Info("IPv4 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))

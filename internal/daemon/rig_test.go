@@ -124,10 +124,14 @@ func parse(t *testing.T, text string) *config.Config {
 // run starts a daemon with the configuration and waits until it is set up.
 func run(t *testing.T, text string) *instance {
 	t.Helper()
+	return runConfig(t, parse(t, text))
+}
+
+func runConfig(t *testing.T, cfg *config.Config) *instance {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &instance{t: t, socket: filepath.Join(t.TempDir(), "s"), cancel: cancel, done: make(chan error, 1)}
 	ready := make(chan struct{})
-	cfg := parse(t, text)
 	go func() { i.done <- Run(ctx, cfg, Options{Socket: i.socket, Ready: func() { close(ready) }}) }()
 	select {
 	case <-ready:

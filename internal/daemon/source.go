@@ -7,6 +7,7 @@ import (
 	"culvert/forwarder"
 	"culvert/internal/mgmt"
 	"culvert/internal/version"
+	"culvert/pppfsm"
 )
 
 // source shows a daemon to the management interface. Counters are read without stopping anything.
@@ -107,6 +108,8 @@ func (p *ppp) show() *mgmt.PPP {
 		PeerMRU:  st.PeerMRU,
 		Framing:  framingName(st.Framing),
 		Reason:   p.reason,
+		PeerName: st.PeerName, LocalName: st.LocalName,
+		PeerAuth: methodName(st.PeerAuth), LocalAuth: methodName(st.LocalAuth),
 	}
 	if p.state.IPv4 {
 		m.LocalAddress, m.PeerAddress = show(st.LocalAddress), show(st.PeerAddress)
@@ -120,6 +123,14 @@ func (p *ppp) show() *mgmt.PPP {
 		}
 	}
 	return m
+}
+
+// methodName is empty for no authentication.
+func methodName(m pppfsm.AuthMethod) string {
+	if m == pppfsm.AuthNone {
+		return ""
+	}
+	return m.String()
 }
 
 func show(a netip.Addr) string {

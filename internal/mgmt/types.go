@@ -46,6 +46,10 @@ type PPP struct {
 	LocalID      string   `json:"local_interface_id,omitempty"` // link-local address made from it
 	PeerID       string   `json:"peer_interface_id,omitempty"`
 	DNS          []string `json:"dns,omitempty"`
+	LocalAuth    string   `json:"local_auth,omitempty"` // how we have proven ourselves: "pap", "chap", "mschapv2"
+	LocalName    string   `json:"local_name,omitempty"`
+	PeerAuth     string   `json:"peer_auth,omitempty"` // and the peer itself
+	PeerName     string   `json:"peer_name,omitempty"`
 	Framing      string   `json:"framing"`          // "hdlc" or "bare"
 	Reason       string   `json:"reason,omitempty"` // why the link ended last
 }

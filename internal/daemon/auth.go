@@ -1,0 +1,160 @@
+package daemon
+
+import (
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"culvert/internal/auth"
+	"culvert/pppfsm"
+)
+
+// A refused peer waits for its answer, and longer each time: nobody tries many passwords in a short while.
+const (
+	penaltyFirst = time.Second
+	penaltyMost  = 8 * time.Second
+)
+
+// login is what is going on between a session and its Authenticator: at most one request at a time. It exists from
+// a request on until a peer was let in.
+type login struct {
+	// asking says that the Authenticator has a request.
+	asking bool
+	// waiting is the request that comes next: the link has begun again since the last one. nil: none.
+	waiting *pppfsm.AuthRequest
+	// refused is the answer held back until the penalty is over, for the request id; zero until: none is.
+	until   time.Time
+	id      uint32
+	refused pppfsm.AuthAnswer
+	// failures counts refusals in a row.
+	failures int
+}
+
+// verdict is an answer on its way back to the control loop.
+type verdict struct {
+	s *session
+	// id and name are those of the request.
+	id   uint32
+	name string
+	v    auth.Verdict
+}
+
+// verdicts takes answers from any goroutine. It holds at most one a session.
+type verdicts struct {
+	mu   sync.Mutex
+	all  []verdict
+	wake chan struct{}
+}
+
+func newVerdicts() *verdicts { return &verdicts{wake: make(chan struct{}, 1)} }
+
+// put never blocks.
+func (q *verdicts) put(v verdict) {
+	q.mu.Lock()
+	q.all = append(q.all, v)
+	q.mu.Unlock()
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take gives all that have come.
+func (q *verdicts) take() []verdict {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := q.all
+	q.all = nil
+	return all
+}
+
+// authenticate has the Authenticator judge a peer, now or when it is its turn.
+func (d *daemon) authenticate(s *session, a pppfsm.AuthRequest) {
+	p := s.ppp
+	if p.login == nil {
+		p.login = &login{}
+	}
+	l := p.login
+	if l.asking || !l.until.IsZero() {
+		l.waiting = &a
+		return
+	}
+	l.asking, l.waiting = true, nil
+	r := auth.Request{AuthRequest: a, Session: s.tunnel.cfg.Name + "/" + s.cfg.Name}
+	var once sync.Once
+	s.cfg.PPP.Authenticator.Authenticate(r, func(v auth.Verdict) {
+		once.Do(func() { d.verdicts.put(verdict{s, a.ID, a.Name, v}) })
+	})
+}
+
+// judged takes the answers that have come.
+func (d *daemon) judged(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, v := range d.verdicts.take() {
+		d.judge(v, now)
+	}
+	d.due(now)
+}
+
+func (d *daemon) judge(j verdict, now time.Time) {
+	s, l := j.s, j.s.ppp.login
+	l.asking = false
+	if !j.v.Accepted {
+		d.noisy.Warn("peer refused", zap.String("session", s.cfg.Name), zap.String("name", j.name))
+		l.failures++
+		l.id, l.refused = j.id, j.v.AuthAnswer
+		l.until = now.Add(min(penaltyFirst<<min(l.failures-1, 10), penaltyMost))
+		d.settle(s, now)
+		return
+	}
+	if l.waiting != nil { // the link asks anew, and this answer is for nobody
+		l.failures = 0
+		d.nextLogin(s, now)
+		return
+	}
+	s.ppp.login, s.ppp.allowed = nil, new(j.v.Addresses)
+	if j.v.Addresses.Equal(auth.AnyAddress()) {
+		s.ppp.allowed = nil
+	}
+	s.ppp.link.AuthResult(now, j.id, j.v.AuthAnswer)
+	d.settle(s, now)
+}
+
+// nextLogin asks for the request that waits, and carries out what the link wants.
+func (d *daemon) nextLogin(s *session, now time.Time) {
+	if w := s.ppp.login.waiting; w != nil {
+		d.authenticate(s, *w)
+	}
+	d.settle(s, now)
+}
+
+// tickLogin gives the refusal that is due.
+func (d *daemon) tickLogin(s *session, now time.Time) {
+	l := s.ppp.login
+	if l == nil || l.until.IsZero() || now.Before(l.until) {
+		return
+	}
+	l.until = time.Time{}
+	s.ppp.link.AuthResult(now, l.id, l.refused)
+	d.nextLogin(s, now)
+}
+
+// mayUse tells whether the peer may have the address that was negotiated; none at all is always right.
+func (s *session) mayUse(a pppfsm.IPv4Up) bool {
+	return s.ppp.allowed == nil || !a.Peer.IsValid() || s.ppp.allowed.Allows(a.Peer)
+}
+
+// logOpened says who is at the other end.
+func (d *daemon) logOpened(s *session) {
+	st := s.ppp.link.Status()
+	if st.PeerAuth != pppfsm.AuthNone {
+		d.noisy.Info("peer authenticated", zap.String("session", s.cfg.Name), zap.String("name", st.PeerName),
+			zap.Stringer("method", st.PeerAuth))
+	}
+	if st.LocalAuth != pppfsm.AuthNone {
+		d.noisy.Info("authenticated to the peer", zap.String("session", s.cfg.Name), zap.String("name", st.LocalName),
+			zap.Stringer("method", st.LocalAuth))
+	}
+}
