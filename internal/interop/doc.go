@@ -22,6 +22,7 @@
 //   - RFC 4719 section 3.1 (Ethernet frames of every size, tagged ones included)
 //   - offloads: large transfers with the kernel's own tunnel, and culvert on a kernel with fewer of them
 //   - RFC 1661, 1332, 5072 against pppd (LCP, IPCP, IPV6CP), 1962 (CCP is refused without harm)
+//   - RFC 1334, 1994, 2759 against pppd (PAP, CHAP with MD5, MS-CHAPv2), as authenticator and as peer
 //
 // docs/interop.md has the matrix and what the kernel itself can not do.
 //
