@@ -114,6 +114,7 @@ func (l *Link) leaveNetwork() {
 			m.step(evDown, packet{}, answer{})
 		}
 	}
+	l.activity.stop()
 	if l.phase == PhaseNetwork {
 		l.emit(LinkClosed{})
 	}
