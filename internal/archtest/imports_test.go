@@ -20,6 +20,7 @@ var mayKnow = map[string][]string{
 	"forwarder/tuntap":  {"encap"},
 	"internal/config":   {"encap", "pppfsm"},
 	"internal/mgmt":     {"internal/version"},
+	"internal/script":   {},
 	"internal/version":  {},
 	"internal/netlab":   {},
 	"internal/testenv":  {},

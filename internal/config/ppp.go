@@ -24,6 +24,7 @@ type profile struct {
 	mtu int // pppd's mtu, for sessions that have none of their own
 	// ipcp-accept-local and ipcp-accept-remote were given.
 	acceptLocal, acceptRemote bool
+	acceptRemoteID            bool // ipv6cp-accept-remote
 }
 
 func newProfile(name string) *profile {
@@ -40,7 +41,7 @@ func newProfile(name string) *profile {
 	}}
 }
 
-var pppKeys = keys[profile]{
+var pppKeys = lineKeys(keys[profile]{
 	"local_address":      func(p *parser, v *node, f *profile) { p.ipv4OrAsk(v, &f.Link.LocalAddress) },
 	"peer_address":       func(p *parser, v *node, f *profile) { p.ipv4OrAsk(v, &f.Link.PeerAddress) },
 	"mru":                func(p *parser, v *node, f *profile) { integer(p, v, &f.MRU, pppfsm.MinMRU, maxMRU) },
@@ -66,7 +67,7 @@ var pppKeys = keys[profile]{
 	"silent":             func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.Silent) },
 	"passive":            func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.Passive) },
 	"pppd_options":       later[profile],
-}
+})
 
 var framings = map[string]pppfsm.FramingMode{
 	"auto": pppfsm.FramingAuto,
@@ -92,6 +93,7 @@ func readProfile(p *parser, n *node) *profile {
 	decode(p, n, pppKeys, f)
 	f.Link.MRU = f.MRU
 	p.checkProfile(f)
+	p.checkLine(f)
 	return f
 }
 
@@ -119,6 +121,9 @@ func (p *parser) checkProfile(f *profile) {
 	}
 	if l.IPv6 && f.MRU > 0 && f.MRU < minMTU6 {
 		fail("mru", "must be at least %d while IPv6 is on (ipv6 = false turns it off)", minMTU6)
+	}
+	if f.acceptRemoteID && l.PeerID != ([8]byte{}) {
+		fail("pppd_options", "ipv6cp-accept-remote cannot be combined with a peer identifier: leave out one of them")
 	}
 	if f.acceptLocal && l.LocalAddress.IsValid() {
 		fail("pppd_options", "ipcp-accept-local cannot be combined with a local address: leave out one of them")

@@ -18,7 +18,7 @@ type pppdOption struct {
 }
 
 // pppdOptions lists the options of pppd(8) that pppd_options may have.
-var pppdOptions = map[string]pppdOption{
+var pppdOptions = linePPPD(map[string]pppdOption{
 	"mru":               number(pppfsm.MinMRU, maxMRU, func(f *profile, n int) { f.MRU = n }),
 	"mtu":               number(minMTU, maxMRU, func(f *profile, n int) { f.mtu = n }),
 	"lcp-echo-interval": number(0, maxSeconds, func(f *profile, n int) { f.Link.EchoInterval = time.Duration(n) * time.Second }),
@@ -50,13 +50,11 @@ var pppdOptions = map[string]pppdOption{
 	"ms-dns":  {arg: true, set: func(f *profile, s string) error { return addServer(&f.Link.DNS, s) }},
 	"ms-wins": {arg: true, set: func(f *profile, s string) error { return addServer(&f.Link.NBNS, s) }},
 
-	// What we never do, always do, or what concerns serial lines and running pppd.
+	// What we never do, or always.
 	"noauth": {}, "refuse-pap": {}, "refuse-chap": {}, "refuse-mschap": {}, "refuse-mschap-v2": {}, "refuse-eap": {},
 	"novj": {}, "novjccomp": {}, "noccp": {}, "nobsdcomp": {}, "nodeflate": {}, "nopredictor1": {}, "nomppe": {},
-	"nomp": {}, "nomultilink": {}, "noendpoint": {}, "noipdefault": {}, "noproxyarp": {}, "default-asyncmap": {},
-	"asyncmap": {arg: true}, "nodetach": {}, "debug": {}, "local": {}, "lock": {}, "nolock": {}, "nocrtscts": {},
-	"hide-password": {},
-}
+	"nomp": {}, "noendpoint": {}, "noipdefault": {}, "noproxyarp": {},
+})
 
 // pppdAuthentication lists the options that ask for authentication, true: an argument follows.
 var pppdAuthentication = map[string]bool{
@@ -76,6 +74,9 @@ func (p *parser) pppdOptions(v *node, f *profile) {
 	auth := false
 	for i := 0; i < len(words); i++ {
 		w := words[i]
+		if name, ok := pppdAliases[w]; ok {
+			w = name
+		}
 		if arg, isAuth := pppdAuthentication[w]; isAuth {
 			if !auth {
 				p.fail(v, "%q: PPP authentication is not supported yet", w)
@@ -88,6 +89,10 @@ func (p *parser) pppdOptions(v *node, f *profile) {
 		}
 		o, ok := pppdOptions[w]
 		if !ok {
+			if args, known := p.unusual(v, w); known {
+				i += args
+				continue
+			}
 			if problem := f.addressPair(w); problem != "" && !auth {
 				p.fail(v, "%s", problem)
 			}

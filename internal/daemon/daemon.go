@@ -47,6 +47,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
+	for _, w := range cfg.Warnings {
+		o.Log.Warn("configuration", zap.String("warning", w.Error()))
+	}
 	path := o.Socket
 	if path == "" {
 		path = cfg.API.Socket
