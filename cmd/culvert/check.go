@@ -28,7 +28,7 @@ func newCheck() *cobra.Command {
 		Short: "say what a configuration file would make, or all that is wrong with it",
 		Long: "check prints what FILE would make. What is wrong with it, and what in it has no effect or may not be meant so " +
 			"(\"warning\"), goes to standard error; only the former makes it fail.",
-		Args:  noArgs,
+		Args: noArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(path)
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 	"culvert/forwarder"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
+	"culvert/internal/script"
 	"culvert/internal/version"
 )
 
@@ -31,6 +32,8 @@ type daemon struct {
 	// noisy is for what a peer can provoke: sampled, so that nobody can fill a disk from outside.
 	noisy *zap.Logger
 	fwd   *forwarder.Forwarder
+	// scripts runs what users hooked to the links.
+	scripts *script.Runner
 
 	mu       sync.Mutex // guards everything below
 	tunnels  []*tunnel
@@ -103,6 +106,7 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		fwd:   fwd,
 		byFwd: make(map[*forwarder.Session]*session),
 	}
+	d.scripts = script.New(script.Options{Log: d.noisy.Named("script")})
 	for i := range cfg.Tunnels {
 		if err := d.addTunnel(&cfg.Tunnels[i]); err != nil {
 			d.teardown()
@@ -132,7 +136,7 @@ func (d *daemon) begin(now time.Time) {
 // farewell is how long peers have to answer that we go.
 const farewell = 1500 * time.Millisecond
 
-// stop says goodbye to all PPP peers, waits a little for their answers, and takes everything away.
+// stop says goodbye to all PPP peers, waits a little for their answers and for scripts, and takes everything away.
 func (d *daemon) stop() {
 	d.mu.Lock()
 	now := time.Now()
@@ -166,8 +170,9 @@ func (d *daemon) leaving() bool {
 	return false
 }
 
-// teardown removes sessions, then devices, then tunnels, then workers.
+// teardown waits for scripts, which may need the devices, and removes sessions, then devices, then tunnels, then workers.
 func (d *daemon) teardown() {
+	d.endScripts()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.sessions {
