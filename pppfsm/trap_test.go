@@ -301,7 +301,17 @@ func TestTrapAbsurdMRU(t *testing.T) {
 			t.Errorf("MRU %s: then %d", mru, got)
 		}
 	}
-	r := newRig(t, Config{}).open("0104 ffff")
+	r := newRig(t, Config{IPv6: true}).open("0104 04ff") // 1279: no room for IPv6
+	r.clear()
+	r.in(ipv6cpP, CodeConfigureRequest, 1, unhex(t, "010a 0000000000000005"))
+	if p := r.last(lcpP, CodeProtocolReject); !bytes.Equal(p.data[:2], unhex(t, "8057")) || r.l.Status().IPv6CPReason != narrowReason {
+		t.Errorf("IPV6CP with an MRU of 1279: %v, %+v", r.sent, r.l.Status())
+	}
+	r.in(lcpP, CodeConfigureRequest, 2, unhex(t, "0104 0500"))
+	r.ackOurs(lcpP)
+	r.last(ipv6cpP, CodeConfigureRequest)
+
+	r = newRig(t, Config{}).open("0104 ffff")
 	if o := must[LinkOpened](r); o.PeerMRU != 65535 {
 		t.Errorf("%+v", o)
 	}

@@ -26,6 +26,7 @@ type wirePeer struct {
 	conn   *net.UDPConn
 	to     netip.AddrPort
 	header []byte // of what it sends
+	config pppfsm.Config
 	link   *pppfsm.Link
 	ups    int // networks of link that are up
 	frames int // that came
@@ -74,15 +75,16 @@ func newWirePeer(t *testing.T, ends [2]netip.AddrPort) *wirePeer {
 	t.Cleanup(func() { _ = conn.Close() })
 	p := &wirePeer{t: t, conn: conn, to: ends[0]}
 	p.header = encap.DataHeader{Transport: encap.TransportUDP, SessionID: 11}.AppendTo(nil)
+	p.config = pppfsm.Config{
+		IPv4: true, IPv6: true, LocalID: [8]byte{7: 2}, DNS: [2]netip.Addr{netip.MustParseAddr("192.0.2.53")}, RestartTimer: time.Second,
+	}
 	p.restart()
 	return p
 }
 
 // restart begins anew, without a word about what was before.
 func (p *wirePeer) restart() {
-	p.link = pppfsm.NewLink(pppfsm.Config{
-		IPv4: true, IPv6: true, LocalID: [8]byte{7: 2}, DNS: [2]netip.Addr{netip.MustParseAddr("192.0.2.53")}, RestartTimer: time.Second,
-	}, rand.Reader)
+	p.link = pppfsm.NewLink(p.config, rand.Reader)
 	p.ups = 0
 	p.link.Open(time.Now())
 	p.link.Up(time.Now())
@@ -317,6 +319,51 @@ func TestMaxFail(t *testing.T) {
 	}
 	if s := i.detail(t); s.State != "down" || s.Link.Failures != 2 || s.PPP.Reason != "no answer to Configure-Requests" {
 		t.Errorf("%+v, %+v", s, s.Link)
+	}
+}
+
+// TestLoopedLine: the other end sends back what comes, and the link ends and says why.
+func TestLoopedLine(t *testing.T) {
+	t.Parallel()
+	ns, ends := newNS(t), loopback()
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(ends[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	i := run(t, lineConfig(ns, ends, "persist = false\n"))
+	header := encap.DataHeader{Transport: encap.TransportUDP, SessionID: 11}.AppendTo(nil)
+	var b [2048]byte
+	const want = "looped link: our own magic number came back"
+	for end := time.Now().Add(15 * time.Second); i.session("line").PPP.Reason != want; {
+		if time.Now().After(end) {
+			t.Fatalf("%+v", i.session("line").PPP)
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if n, err := conn.Read(b[:]); err == nil {
+			copy(b[:], header)
+			_, _ = conn.WriteToUDPAddrPort(b[:n], ends[0])
+		}
+	}
+	if s := i.detail(t); s.State != "down" || s.Link.Counters["loops"] < 10 {
+		t.Errorf("%+v, %+v", s, s.Link)
+	}
+}
+
+// TestPeerMRU: the device's MTU follows what the peer takes, but never more than the path holds.
+func TestPeerMRU(t *testing.T) {
+	t.Parallel()
+	ns, ends := newNS(t), loopback()
+	i := run(t, lineConfig(ns, ends, "ipv6 = false\n"))
+	p := newWirePeer(t, ends)
+	for _, tt := range []struct{ mru, mtu int }{{128, 128}, {1400, 1400}, {1500, 1460}, {65535, 1460}} {
+		p.config.MRU, p.config.IPv6 = tt.mru, false
+		p.restart()
+		p.until("up", func() bool { return p.ups == 1 })
+		p.until("MTU", func() bool {
+			s := i.session("line")
+			return s.State == "up" && s.MTU == tt.mtu && s.PPP.PeerMRU == tt.mru
+		})
 	}
 }
 
