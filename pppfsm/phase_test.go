@@ -205,6 +205,8 @@ func TestCCPOfferedEarlyAndOften(t *testing.T) {
 	offer(50, 0)
 	r.ackOurs(lcpP)
 	offer(50, 0)
+	early := frame(ipcpP, CodeConfigureRequest, 1, unhex(t, "0306 0a000002"))
+	r.raw(early) // its LCP is open, ours not
 	r.in(lcpP, CodeConfigureRequest, 1, nil)
 	offer(50, 50)
 	r.ackOurs(ipcpP)
@@ -213,6 +215,9 @@ func TestCCPOfferedEarlyAndOften(t *testing.T) {
 	offer(50, 50)
 	must[IPv4Up](r)
 	mustNot[IPv4Down](r)
+	if n := r.count(ipcpP, CodeTerminateAck) + r.count(ipcpP, CodeTerminateRequest); n != 0 {
+		t.Errorf("IPCP told %d times that it is not wanted", n)
+	}
 	ids := map[uint8]bool{}
 	for _, p := range r.sent {
 		if p.code == CodeProtocolReject {

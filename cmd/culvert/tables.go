@@ -119,6 +119,7 @@ func linkDetail(t *table, l *mgmt.Link) {
 	t.row("Peer's options", strings.Join(l.PeerOptions, ", "))
 	t.row("IPCP failed", l.IPCPReason)
 	t.row("IPv6CP failed", l.IPv6CPReason)
+	t.row("Scripts refused", l.ScriptsRefused)
 	t.row("Data", fmt.Sprintf("%d packets received, %d sent", l.RxDataPackets, l.TxDataPackets))
 	if e := l.Echo; e != nil {
 		t.row("Echo", fmt.Sprintf("%d sent, %d lost; ms: last %.3f  min %.3f  mean %.3f  max %.3f",

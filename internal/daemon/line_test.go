@@ -401,4 +401,7 @@ func TestAuthScripts(t *testing.T) {
 	if h := d.hookUp(s, "/bin/true", "/bin/true", nil, nil); h != nil { // the runner is closed
 		t.Error("a script that was refused is to be undone")
 	}
+	if n := s.ppp.scriptsRefused; n != 1 {
+		t.Errorf("%d refused", n)
+	}
 }

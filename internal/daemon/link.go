@@ -19,6 +19,8 @@ func (s *session) showLink(now time.Time) *mgmt.Link {
 		IPCPReason:   st.IPCPReason,
 		IPv6CPReason: st.IPv6CPReason,
 		Counters:     linkCounters(&st.Counters),
+
+		ScriptsRefused: p.scriptsRefused,
 	}
 	l.RxDataPackets, l.TxDataPackets = s.fwd.Data()
 	if st.LCP == pppfsm.Opened {

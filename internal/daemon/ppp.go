@@ -40,6 +40,7 @@ type ppp struct {
 	receivedBefore, sentBefore uint64    // bytes of the session before that
 	peerName                   string    // of a peer that authenticated itself
 	ip, ip6, auth              *hook
+	scriptsRefused             int
 }
 
 // address is one that must be taken off the device again.

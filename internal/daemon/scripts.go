@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"go.uber.org/zap"
+
 	"culvert/internal/config"
 	"culvert/internal/script"
 	"culvert/pppfsm"
@@ -31,7 +33,7 @@ func (d *daemon) hookUp(s *session, up, down string, args, env []string) *hook {
 	if up == "" && down == "" {
 		return nil
 	}
-	if up != "" && !d.scripts.Run(script.Job{Key: s.fullName(), Path: up, Args: args, Env: env}) {
+	if up != "" && !d.runScript(s, up, args, env) {
 		return nil
 	}
 	return &hook{down: down, args: args, env: env}
@@ -41,9 +43,18 @@ func (d *daemon) hookUp(s *session, up, down string, args, env []string) *hook {
 func (d *daemon) hookDown(s *session, h **hook, now time.Time) {
 	if *h != nil && (*h).down != "" {
 		env := append(slices.Clone((*h).env), s.ppp.statistics(s, now)...)
-		d.scripts.Run(script.Job{Key: s.fullName(), Path: (*h).down, Args: (*h).args, Env: env})
+		d.runScript(s, (*h).down, (*h).args, env)
 	}
 	*h = nil
+}
+
+// runScript queues a program in the order of the session, and counts it when there is no room.
+func (d *daemon) runScript(s *session, path string, args, env []string) bool {
+	ok := d.scripts.Run(script.Job{Key: s.fullName(), Path: path, Args: args, Env: env})
+	if !ok {
+		s.ppp.scriptsRefused++
+	}
+	return ok
 }
 
 // scriptsOf are the session's scripts; without any their zero value.
@@ -152,4 +163,8 @@ func (d *daemon) endScripts() {
 	ctx, cancel := context.WithTimeout(context.Background(), scriptFarewell)
 	defer cancel()
 	d.scripts.Close(ctx)
+	if n := d.scripts.Stats(); n != (script.Stats{}) {
+		d.log.Info("scripts", zap.Uint64("started", n.Started), zap.Uint64("failed", n.Failed), zap.Uint64("timed_out", n.TimedOut),
+			zap.Uint64("refused", n.Refused), zap.Uint64("dropped", n.Dropped))
+	}
 }

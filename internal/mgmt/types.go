@@ -53,17 +53,18 @@ type PPP struct {
 
 // Link is what else is known of a PPP link, for who looks at one session.
 type Link struct {
-	Phase         string            `json:"phase"`                   // RFC 1661 section 3.2 names, in lower case
-	Seconds       float64           `json:"seconds"`                 // that LCP has been open, 0 when it is not
-	Failures      int               `json:"failures"`                // attempts in a row that brought no network up
-	LocalOptions  []string          `json:"local_options,omitempty"` // of LCP, as agreed: what we take, in pppd's words
-	PeerOptions   []string          `json:"peer_options,omitempty"`  // and the peer
-	IPCPReason    string            `json:"ipcp_reason,omitempty"`   // why IPCP ended or failed last
-	IPv6CPReason  string            `json:"ipv6cp_reason,omitempty"` // and IPV6CP
-	RxDataPackets uint64            `json:"rx_data_packets"`         // without control frames
-	TxDataPackets uint64            `json:"tx_data_packets"`         //
-	Echo          *Echo             `json:"echo,omitempty"`          // of the keepalive
-	Counters      map[string]uint64 `json:"counters,omitempty"`      // of the automata, by name; without those at 0
+	Phase          string            `json:"phase"`                   // RFC 1661 section 3.2 names, in lower case
+	Seconds        float64           `json:"seconds"`                 // that LCP has been open, 0 when it is not
+	Failures       int               `json:"failures"`                // attempts in a row that brought no network up
+	LocalOptions   []string          `json:"local_options,omitempty"` // of LCP, as agreed: what we take, in pppd's words
+	PeerOptions    []string          `json:"peer_options,omitempty"`  // and the peer
+	IPCPReason     string            `json:"ipcp_reason,omitempty"`   // why IPCP ended or failed last
+	IPv6CPReason   string            `json:"ipv6cp_reason,omitempty"` // and IPV6CP
+	RxDataPackets  uint64            `json:"rx_data_packets"`         // without control frames
+	TxDataPackets  uint64            `json:"tx_data_packets"`         //
+	ScriptsRefused int               `json:"scripts_refused"`         // that were not run because too many waited
+	Echo           *Echo             `json:"echo,omitempty"`          // of the keepalive
+	Counters       map[string]uint64 `json:"counters,omitempty"`      // of the automata, by name; without those at 0
 }
 
 // Echo is what the last Echo-Requests of LCP say, at most 16, since LCP opened.
