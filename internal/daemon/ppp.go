@@ -127,9 +127,10 @@ func (d *daemon) linkFinished(s *session, a pppfsm.Finished, now time.Time) {
 	p, c := s.ppp, s.cfg.PPP
 	p.finished, p.reason = true, a.Reason
 	d.noisy.Info("link finished", zap.String("session", s.cfg.Name), zap.String("reason", a.Reason))
-	if p.failures++; p.worked {
-		p.worked, p.failures = false, 0
+	if !p.worked {
+		p.failures++
 	}
+	p.worked = false
 	switch {
 	case p.closing || !c.Persist:
 		return
@@ -194,7 +195,7 @@ func (d *daemon) networkUp(s *session, v6 bool) {
 			d.addRoute(s, r.To, r.Via)
 		}
 	}
-	s.ppp.worked = true
+	s.ppp.worked, s.ppp.failures = true, 0
 	s.fwd.SetLink(s.ppp.state)
 	d.carrier(s)
 }
