@@ -124,6 +124,7 @@ func TestMemoryPerLink(t *testing.T) {
 	rnd := rand.NewChaCha8([32]byte{1})
 	keep := make([][2]*Link, n/2)
 	var before, after runtime.MemStats
+	goroutines := runtime.NumGoroutine()
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for i := range keep {
@@ -135,6 +136,9 @@ func TestMemoryPerLink(t *testing.T) {
 	t.Logf("%.0f bytes of heap a link; struct %d, of which Config %d", per, unsafe.Sizeof(Link{}), unsafe.Sizeof(Config{}))
 	if per > maxLinkBytes {
 		t.Errorf("%.0f bytes a link, budget %d", per, maxLinkBytes)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines {
+		t.Errorf("%d goroutines more", n-goroutines)
 	}
 	runtime.KeepAlive(keep)
 }

@@ -7,7 +7,9 @@ import (
 	"os/user"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
 
@@ -144,11 +146,16 @@ func (d *daemon) ip6Up(s *session, a pppfsm.IPv6Up) {
 }
 
 // authUp runs auth_up for a peer that has authenticated itself: interface, peer's name, user, tty, speed. auth_down
-// follows when the link ends.
+// follows when the link ends. The name is the peer's own choice: what cannot be printed in it becomes a question mark.
 func (d *daemon) authUp(s *session, peerName string) {
 	c := s.scriptsOf()
-	s.ppp.peerName = peerName
-	args := []string{s.cfg.InterfaceName, peerName, invoker[1], s.fullName(), scriptSpeed}
+	s.ppp.peerName = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, peerName)
+	args := []string{s.cfg.InterfaceName, s.ppp.peerName, invoker[1], s.fullName(), scriptSpeed}
 	s.ppp.auth = d.hookUp(s, c.AuthUp, c.AuthDown, args, s.scriptEnv())
 }
 
