@@ -1,6 +1,8 @@
 package forwarder
 
 import (
+	"time"
+
 	"culvert/encap"
 )
 
@@ -148,12 +150,22 @@ func (in *inbound) drop(s *Session, r DropReason) {
 	}
 }
 
+const (
+	// A session may hand puntBurst frames to the control side at once, and one every puntEvery: ten times what the
+	// busiest negotiation needs. Without a limit one peer that floods would have all others' frames dropped.
+	puntEvery = 10 * time.Millisecond
+	puntBurst = 256
+)
+
 // punt copies a PPP frame for the control side.
 func (in *inbound) punt(s *Session, frame []byte) {
-	if !in.f.punt(s, frame) {
+	until := max(s.puntsUntil, in.now) + puntEvery
+	if until-in.now > puntBurst*puntEvery || !in.f.punt(s, frame) {
 		in.drop(s, DropPunt)
 		return
 	}
+	s.puntsUntil = until
+	s.punted.Add(1)
 	in.account(s, 1, len(frame))
 	in.stats.control.Add(1)
 }

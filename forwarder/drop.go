@@ -40,7 +40,7 @@ var dropNames = [numDropReasons]struct{ name, help string }{
 	DropMalformed:   {"malformed", "inner frame that the pseudowire cannot carry"},
 	DropPPPProtocol: {"ppp_protocol", "PPP frame without a valid protocol field"},
 	DropNotOpen:     {"not_open", "data before the pseudowire or its network protocol is open"},
-	DropPunt:        {"punt", "control frames faster than the control side takes them"},
+	DropPunt:        {"punt", "control frames faster than the control side takes them, or more than 100 a second of one session"},
 	DropDevice:      {"device", "device refused the frame"},
 	DropTooBig:      {"too_big", "larger than the path allows"},
 	DropSendFull:    {"send_full", "underlay socket or interface queue stayed full"},

@@ -352,12 +352,24 @@ func TestEarlyDataIsShown(t *testing.T) {
 	r.f.Release(e)
 }
 
+// TestPuntIsBounded: the queue of the control side, which many sessions together can fill.
 func TestPuntIsBounded(t *testing.T) {
 	r := newRig(t, 1, func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP })
 	lcp := []byte{0xff, 3, 0xc0, 0x21, 1, 7, 0, 4}
+	ends := []*rig{r}
+	for n := range 2 * eventQueue / puntBurst {
+		e := *r
+		e.cfg.LocalID += encap.SessionID(n + 1)
+		e.cfg.Device = newWire(t).dev
+		var err error
+		if e.s, err = r.f.AddSession(r.tun, e.cfg); err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, &e)
+	}
 	const extra = 100
 	for i := range eventQueue + extra {
-		r.peer.send(r.local, r.packet(lcp))
+		r.peer.send(r.local, ends[i%len(ends)].packet(lcp))
 		if i%64 == 0 {
 			runtime.Gosched()
 			for n := 0; n < 200 && r.f.Stats()[0].RxBatches*batchPackets < uint64(i); n++ {
@@ -368,6 +380,70 @@ func TestPuntIsBounded(t *testing.T) {
 	r.dropped(DropPunt, extra)
 	for range eventQueue {
 		r.f.Release(<-r.f.Events())
+	}
+}
+
+// TestPuntFlood: one session that floods has a small part of the queue, and all of it again once it has stopped.
+func TestPuntFlood(t *testing.T) {
+	r := newRig(t, 1, func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP })
+	in := r.f.workers[0].in
+	lcp := r.packet([]byte{0xff, 3, 0xc0, 0x21, 1, 7, 0, 4})
+	flood := func(n int) (punted int) {
+		for range n {
+			buf := append(make([]byte, rxHeadroom), lcp...)
+			in.packet(r.tun.l, buf[rxHeadroom:], buf, r.tun.peer)
+		}
+		for ; len(r.f.Events()) > 0; punted++ {
+			r.f.Release(<-r.f.Events())
+		}
+		return punted
+	}
+	var first, second, third int
+	in.call(func() { // on the loop, which owns the clock
+		first = flood(10_000)
+		in.now += time.Second
+		second = flood(10_000)
+		in.now += time.Minute
+		third = flood(10_000)
+		in.flush()
+	})
+	if want := int(time.Second / puntEvery); first != puntBurst || second != want || third != puntBurst {
+		t.Errorf("punted %d, %d a second later, %d a minute later", first, second, third)
+	}
+	r.dropped(DropPunt, uint64(30_000-first-second-third))
+	if rx, _, _ := r.s.Stats(); rx.Packets != uint64(first+second+third) {
+		t.Errorf("%d packets counted", rx.Packets)
+	}
+	if rx, tx := r.s.Data(); rx != 0 || tx != 0 {
+		t.Errorf("%d and %d packets of data", rx, tx)
+	}
+}
+
+// TestDataIsCounted apart from frames of the control side.
+func TestDataIsCounted(t *testing.T) {
+	r := newRig(t, 1, func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP })
+	lcp := []byte{0xff, 3, 0xc0, 0x21, 1, 7, 0, 4}
+	data := ipv4Packet(60, true, 0)
+	for range 3 {
+		r.peer.send(r.local, r.packet(lcp))
+		r.f.Release(<-r.f.Events())
+		r.s.Inject(lcp)
+		r.peer.recv(soon)
+		r.peer.send(r.local, r.packet(append([]byte{0xff, 3, 0, 0x21}, data...)))
+		r.wire.expect(data)
+	}
+	for range 2 {
+		r.wire.put(data)
+		r.peer.recv(soon)
+	}
+	for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if rx, tx := r.s.Data(); rx == 3 && tx == 2 {
+			break
+		}
+	}
+	rx, tx := r.s.Data()
+	if all, sent, _ := r.s.Stats(); rx != 3 || tx != 2 || all.Packets != 6 || sent.Packets != 5 {
+		t.Errorf("data %d and %d of %d and %d packets", rx, tx, all.Packets, sent.Packets)
 	}
 }
 

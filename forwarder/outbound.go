@@ -398,6 +398,7 @@ func (o *outbound) takeInjected() {
 		}
 		n := copy(slot[txHeadroom:], j.frame)
 		buf := slot[:txHeadroom+n]
+		j.s.injected.Add(1)
 		o.send(txMeta{s: j.s, inner: buf[txHeadroom:], tos: -1}, buf, txHeadroom)
 		o.stats.control.Add(1)
 	}

@@ -112,6 +112,7 @@ type Session struct {
 	reorder     *reorderQueue
 	waiting     bool          // in inbound.waiting
 	shown       time.Duration // when data that came too early was shown to the control side last
+	puntsUntil  time.Duration // until when what was punted counts against puntBurst
 
 	// The outbound loop's.
 	header  []byte // data header as sent, sublayer zero
@@ -122,6 +123,8 @@ type Session struct {
 
 	rx, tx traffic
 	drops  drops
+	// Frames of the control side among rx and tx. Each is counted here before it is there.
+	punted, injected atomic.Uint64
 }
 
 // Errors of AddSession.
@@ -183,6 +186,16 @@ func (s *Session) Inject(frame []byte) bool { return s.worker.out.inject(s, fram
 func (s *Session) Stats() (rx, tx Traffic, d Drops) {
 	s.drops.addTo(&d)
 	return s.rx.load(), s.tx.load(), d
+}
+
+// Data gives the packets of a PPP session that were not control frames, from and into the pseudowire. They may lag a
+// batch behind, and are never ahead, of what has passed.
+func (s *Session) Data() (rx, tx uint64) {
+	less := func(all *traffic, control *atomic.Uint64) uint64 {
+		n := all.packets.Load()
+		return n - min(control.Load(), n)
+	}
+	return less(&s.rx, &s.punted), less(&s.tx, &s.injected)
 }
 
 // layer is where the device's frames begin.

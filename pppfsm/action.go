@@ -63,6 +63,8 @@ type IPv6Down struct{}
 type Finished struct {
 	// Reason says why in words for people.
 	Reason string
+	// Idle says that Config.IdleTimeout was the reason.
+	Idle bool
 }
 
 func (SendFrame) action()  {}

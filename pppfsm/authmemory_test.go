@@ -21,7 +21,7 @@ func TestMemoryWithAuth(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for i := range keep {
 		keep[i] = [2]*Link{NewLink(ca, rnd), NewLink(cb, rnd)}
-		connect(t, keep[i])
+		connectAuth(t, keep[i])
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -34,7 +34,7 @@ func TestMemoryWithAuth(t *testing.T) {
 }
 
 // connect brings two links up that authenticate each other.
-func connect(t *testing.T, links [2]*Link) {
+func connectAuth(t *testing.T, links [2]*Link) {
 	t.Helper()
 	for _, l := range links {
 		l.Open(epoch)

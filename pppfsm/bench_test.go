@@ -5,11 +5,13 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
 	"culvert/encap"
+	"culvert/internal/testenv"
 )
 
 // opened returns two links that are up, talking to each other.
@@ -78,12 +80,12 @@ func BenchmarkSetup(b *testing.B) {
 	rnd := rand.NewChaCha8([32]byte{1})
 	b.ReportAllocs()
 	for b.Loop() {
-		setup(b, ca, cb, rnd)
+		connect(b, ca, cb, rnd)
 	}
 }
 
-// setup connects two new links until nothing is left to say.
-func setup(tb testing.TB, ca, cb Config, rnd io.Reader) [2]*Link {
+// connect makes two links and lets them talk until nothing is left to say.
+func connect(tb testing.TB, ca, cb Config, rnd io.Reader) [2]*Link {
 	tb.Helper()
 	links := [2]*Link{NewLink(ca, rnd), NewLink(cb, rnd)}
 	for _, l := range links {
@@ -101,8 +103,10 @@ func setup(tb testing.TB, ca, cb Config, rnd io.Reader) [2]*Link {
 			}
 		}
 	}
-	if links[0].ipcp.state != Opened || links[1].ipv6cp.state != Opened {
-		tb.Fatal("not up")
+	for i, l := range links {
+		if cfg := l.cfg; cfg.IPv4 != (l.ipcp.state == Opened) || cfg.IPv6 != (l.ipv6cp.state == Opened) {
+			tb.Fatalf("link %d is not up", i)
+		}
 	}
 	return links
 }
@@ -112,22 +116,29 @@ const maxLinkBytes = 1536
 
 // TestMemoryPerLink measures what an established link costs.
 func TestMemoryPerLink(t *testing.T) {
-	const n = 4000
+	n := 100_000
+	if testenv.RaceEnabled {
+		n = 4000
+	}
 	ca, cb := ends()
 	rnd := rand.NewChaCha8([32]byte{1})
 	keep := make([][2]*Link, n/2)
 	var before, after runtime.MemStats
+	goroutines := runtime.NumGoroutine()
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for i := range keep {
-		keep[i] = setup(t, ca, cb, rnd)
+		keep[i] = connect(t, ca, cb, rnd)
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	per := float64(after.HeapAlloc-before.HeapAlloc) / n
+	per := float64(after.HeapAlloc-before.HeapAlloc) / float64(n)
 	t.Logf("%.0f bytes of heap a link; struct %d, of which Config %d", per, unsafe.Sizeof(Link{}), unsafe.Sizeof(Config{}))
 	if per > maxLinkBytes {
 		t.Errorf("%.0f bytes a link, budget %d", per, maxLinkBytes)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines {
+		t.Errorf("%d goroutines more", n-goroutines)
 	}
 	runtime.KeepAlive(keep)
 }
@@ -139,4 +150,29 @@ func TestInputAllocs(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { l.Input(epoch, f); l.Tick(epoch) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// BenchmarkNegotiation brings LCP and IPCP up between two links in memory:
+// what a line costs to set up, both ends together. The garbage collector's
+// work on other threads is in the figure per CPU second.
+func BenchmarkNegotiation(b *testing.B) {
+	a, c := ends()
+	a.IPv6, c.IPv6 = false, false
+	rnd := rand.NewChaCha8([32]byte{1})
+	before := cpuTime(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		connect(b, a, c, rnd)
+	}
+	b.ReportMetric(float64(b.N)/(cpuTime(b)-before).Seconds(), "negotiations/CPU-s")
+}
+
+// cpuTime is what this process has used so far (getrusage(2)).
+func cpuTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -1,6 +1,7 @@
 package pppfsm
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -109,11 +110,23 @@ type Config struct {
 	// link, 0: never (pppd: lcp-echo-failure).
 	EchoInterval time.Duration
 	EchoFailures int
+	// EchoAdaptive leaves an Echo-Request out when the peer's data arrived
+	// since the one before was due: that says as much as a reply (pppd:
+	// lcp-echo-adaptive). The owner must tell by Link.Traffic.
+	EchoAdaptive bool
+	// IdleTimeout ends the link when no data passed for that long (pppd:
+	// idle), SessionTimeout that long after the first network protocol
+	// came up (pppd: maxconnect); 0: never. Idleness is known by
+	// Link.Traffic and noticed up to a sixteenth of the time late.
+	IdleTimeout, SessionTimeout time.Duration
 
 	// RestartTimer, MaxConfigure, MaxTerminate and MaxFailure are the
 	// timer and counters of RFC 1661 §4.6; 0 means 3 s, 10, 2 and 5.
 	RestartTimer                           time.Duration
 	MaxConfigure, MaxTerminate, MaxFailure int
+	// IPCP and IPv6CP are those of the network protocols where they are
+	// others; 0 means as above.
+	IPCP, IPv6CP Limits
 	// Silent waits for the peer's first Configure-Request instead of
 	// sending one. Passive sends them, but when nobody answers it waits
 	// for the peer instead of finishing (pppd: silent, passive).
@@ -121,6 +134,22 @@ type Config struct {
 	// MaxReply is the longest frame we may send, in bytes including FF 03
 	// and the protocol number; 0 means 1500, less than 128 means 128.
 	MaxReply int
+}
+
+// Limits are the timer and the counters of one automaton (RFC 1661 §4.6).
+type Limits struct {
+	RestartTimer                           time.Duration
+	MaxConfigure, MaxTerminate, MaxFailure uint16
+}
+
+// or returns l with what is zero taken from d.
+func (l Limits) or(d Limits) Limits {
+	return Limits{
+		RestartTimer: cmp.Or(max(l.RestartTimer, 0), d.RestartTimer),
+		MaxConfigure: cmp.Or(l.MaxConfigure, d.MaxConfigure),
+		MaxTerminate: cmp.Or(l.MaxTerminate, d.MaxTerminate),
+		MaxFailure:   cmp.Or(l.MaxFailure, d.MaxFailure),
+	}
 }
 
 // normal returns c with defaults filled in and values brought into range.
@@ -137,13 +166,21 @@ func (c Config) normal() Config {
 	c.MaxConfigure = counterOr(c.MaxConfigure, DefaultMaxConfigure)
 	c.MaxTerminate = counterOr(c.MaxTerminate, DefaultMaxTerminate)
 	c.MaxFailure = counterOr(c.MaxFailure, DefaultMaxFailure)
+	lcp := c.lcpLimits()
+	c.IPCP, c.IPv6CP = c.IPCP.or(lcp), c.IPv6CP.or(lcp)
 	if c.MaxReply <= 0 {
 		c.MaxReply = DefaultMaxReply
 	}
 	c.MaxReply = min(max(c.MaxReply, minMaxReply), 65535)
 	c.EchoFailures = min(max(c.EchoFailures, 0), 255)
 	c.EchoInterval = max(c.EchoInterval, 0)
+	c.IdleTimeout, c.SessionTimeout = max(c.IdleTimeout, 0), max(c.SessionTimeout, 0)
 	return c
+}
+
+// lcpLimits are LCP's, which the counters of a normal Config fit into.
+func (c *Config) lcpLimits() Limits {
+	return Limits{c.RestartTimer, uint16(c.MaxConfigure), uint16(c.MaxTerminate), uint16(c.MaxFailure)}
 }
 
 // counterOr returns v limited to 16 bits, or def for values below one.

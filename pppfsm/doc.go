@@ -17,7 +17,8 @@
 // under way; what is not never reaches the automaton. For a Configure-Request
 // it asks the protocol about each option and puts the Ack, Nak or Reject
 // together. lcp.go, ipcp.go and ipv6cp.go know the options, echo.go the
-// keepalive.
+// keepalive and history.go what it found out, activity.go the timeouts that
+// depend on the traffic.
 //
 // phase.go is the phase machine (Dead, Establish, Authenticate, Network,
 // Terminate): it says which protocols a phase admits, and answers what nobody
@@ -54,8 +55,9 @@
 //     counting for Max-Failure: on a lossy path the Naks of a working
 //     assignment would turn into Rejects.
 //   - A network protocol that gave up (Max-Configure) is opened again when data
-//     of its protocol arrives, because the peer then has it Opened. The data
-//     is dropped all the same (RFC 1661 §3.6).
+//     of its protocol arrives, because the peer then has it Opened; of one
+//     that we closed the peer is told again. The data is dropped all the same
+//     (RFC 1661 §3.6).
 //   - A Code-Reject of codes 1 to 7 is fatal to the protocol, of others not; of
 //     a code that was never sent it is ignored.
 //   - A repeated Open restarts a Stopped link (footnote r) and does nothing to

@@ -14,11 +14,15 @@ type echo struct {
 	// row have no reply.
 	echoID     uint8
 	echoMissed uint8
+	// echoSent is when the last one was sent, history what became of the
+	// last 16.
+	echoSent time.Time
+	history  [echoHistory]echoResult
 }
 
 // startEcho arms the keepalive when LCP is Opened.
 func (c *lcp) startEcho() {
-	c.echoMissed = 0
+	c.echoMissed, c.history = 0, [echoHistory]echoResult{}
 	if d := c.link.cfg.EchoInterval; d > 0 {
 		c.echoAt = c.link.now.Add(d)
 	}
@@ -27,9 +31,15 @@ func (c *lcp) startEcho() {
 func (c *lcp) stopEcho() { c.echoAt = time.Time{} }
 
 // tickEcho sends the Echo-Request that is due, or ends the link when too many
-// stayed without a reply.
+// stayed without a reply. Data of the peer is as good as one where the
+// configuration says so (pppd: lcp-echo-adaptive).
 func (c *lcp) tickEcho() {
 	if c.echoAt.IsZero() || c.link.now.Before(c.echoAt) {
+		return
+	}
+	if c.link.cfg.EchoAdaptive && !c.link.quiet() {
+		c.echoMissed = 0
+		c.echoAt = c.link.now.Add(c.link.cfg.EchoInterval)
 		return
 	}
 	limit := c.link.cfg.EchoFailures
@@ -42,6 +52,8 @@ func (c *lcp) tickEcho() {
 		c.echoMissed++
 	}
 	c.echoID++
+	c.echoSent = c.link.now
+	c.history[c.echoID%echoHistory] = echoOpen
 	c.link.count.EchoRequestsOut++
 	c.send(CodeEchoRequest, c.echoID, binary.BigEndian.AppendUint32(nil, c.magic))
 }
@@ -68,8 +80,8 @@ func (c *lcp) receiveOther(in packet) bool {
 	return true
 }
 
-// exchange is Send-Echo-Reply: it answers an Echo-Request in Opened and takes
-// note of the other packets of the event RXR (RFC 1661 §4.4, §5.8).
+// exchange is Send-Echo-Reply: it answers an Echo-Request in Opened, with no
+// more of its data than the peer takes, and takes note of the other packets of the event RXR (RFC 1661 §4.4, §5.8).
 func (c *lcp) exchange(in packet) {
 	if len(in.data) < 4 || !c.checkMagic(binary.BigEndian.Uint32(in.data)) {
 		return
@@ -77,15 +89,21 @@ func (c *lcp) exchange(in packet) {
 	switch in.code {
 	case CodeEchoRequest:
 		c.link.count.EchoRequestsIn++
-		data := binary.BigEndian.AppendUint32(make([]byte, 0, len(in.data)), c.magic)
-		c.send(CodeEchoReply, in.id, append(data, in.data[4:]...))
+		rest := c.link.fit(in.data[4:], headerLen+4)
+		data := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(rest)), c.magic)
+		c.send(CodeEchoReply, in.id, append(data, rest...))
 	case CodeEchoReply:
-		if c.echoID-in.id >= c.echoMissed {
+		late := c.echoID - in.id
+		if late >= c.echoMissed {
 			c.link.count.Ignored++
 			return
 		}
 		c.link.count.EchoRepliesIn++
 		c.echoMissed = 0
+		if late < echoHistory { // those in between were sent an interval apart
+			took := c.link.now.Sub(c.echoSent) + time.Duration(late)*c.link.cfg.EchoInterval
+			c.history[in.id%echoHistory] = roundTrip(took)
+		}
 	}
 }
 

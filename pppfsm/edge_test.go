@@ -29,6 +29,48 @@ func TestRevive(t *testing.T) {
 	}
 }
 
+// TestReviveOutlivesStrays: stray answers to a protocol that gave up do not
+// keep data from opening it; the peer's goodbye does.
+func TestReviveOutlivesStrays(t *testing.T) {
+	data := unhex(t, "ff030057 60")
+	r := newRig(t, Config{IPv6: true}).open("")
+	r.advance(time.Minute)
+	r.in(ipv6cpP, CodeConfigureAck, 1, nil)
+	r.in(ipv6cpP, 99, 1, nil)
+	r.clear()
+	r.raw(data)
+	r.last(ipv6cpP, CodeConfigureRequest)
+	r.advance(time.Minute)
+	r.in(ipv6cpP, CodeTerminateRequest, 1, nil)
+	r.clear()
+	r.raw(data)
+	if len(r.sent) != 0 {
+		t.Errorf("sent %v", r.sent)
+	}
+}
+
+// TestClosedTellsAgain: a peer that missed our Terminate-Requests hears of it
+// when it sends data.
+func TestClosedTellsAgain(t *testing.T) {
+	r := newRig(t, Config{IPv4: true}).open("")
+	r.ackOurs(ipcpP) // 0.0.0.0: no address for us
+	r.in(ipcpP, CodeConfigureRequest, 1, unhex(t, "0306 0a000001"))
+	r.advance(time.Minute)
+	if st := r.l.Status(); st.IPCP != Closed {
+		t.Fatalf("%+v", st)
+	}
+	r.clear()
+	r.raw(unhex(t, "ff030021 45"))
+	q := r.last(ipcpP, CodeTerminateRequest)
+	if len(r.sent) != 1 || string(q.data) != "no local IPv4 address" {
+		t.Errorf("sent %v", r.sent)
+	}
+	r.in(ipcpP, CodeTerminateAck, q.id, nil)
+	if st := r.l.Status(); st.IPCP != Closed || len(r.sent) != 1 || st.Counters.Illegal != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
 // TestFirstReasonCounts: what ended the link is not overwritten by who closes
 // it meanwhile.
 func TestFirstReasonCounts(t *testing.T) {

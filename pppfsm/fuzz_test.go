@@ -2,10 +2,12 @@ package pppfsm
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"culvert/encap"
+	"culvert/internal/testenv"
 )
 
 // FuzzPacket: a parsed packet is inside its input and encodes to itself, and
@@ -79,6 +81,10 @@ func fuzzConfigs() []Config {
 		{Auth: mutual([]AuthMethod{AuthPAP}, []AuthMethod{AuthPAP, AuthCHAP}, testSecret), MaxReply: 128},
 		{Auth: mutual([]AuthMethod{AuthCHAP}, []AuthMethod{AuthMSCHAPv2}, ""), IPv6: true},
 		{NoACFC: true, NoPFC: true, NoMagic: true, MRU: 200, IPv4: true, IPv6: true, Framing: FramingHDLC},
+		{
+			IPv4: true, IPv6: true, LocalAddress: ip4("10.0.0.1"), EchoInterval: time.Second, EchoFailures: 2, EchoAdaptive: true,
+			IdleTimeout: 5 * time.Second, SessionTimeout: 20 * time.Second, IPCP: Limits{MaxConfigure: 1, MaxFailure: 1},
+		},
 	}
 }
 
@@ -100,55 +106,91 @@ func FuzzLink(f *testing.F) {
 	for i := range len(fuzzConfigs()) {
 		f.Add(uint8(i), all)
 	}
-	f.Fuzz(func(t *testing.T, which uint8, script []byte) {
-		cfgs := fuzzConfigs()
-		l := NewLink(cfgs[int(which)%len(cfgs)], seeded(uint64(which)))
-		now := epoch
-		l.Open(now)
-		l.Up(now)
-		l.Take()
-		for len(script) > 1 {
-			op, arg := script[0], script[1]
-			script = script[2:]
-			inputs := 0
-			switch op % 10 {
-			case 0:
-				n := min(int(arg), len(script))
-				kept := bytes.Clone(script[:n])
-				l.Input(now, script[:n])
-				if !bytes.Equal(kept, script[:n]) {
-					t.Fatal("Input wrote to the frame")
+	f.Fuzz(drive)
+}
+
+// TestRandomWalks drives links with random scripts in which every operation is
+// as likely, and frames are mostly ones that a peer might send.
+func TestRandomWalks(t *testing.T) {
+	walks := 3000
+	if testenv.RaceEnabled {
+		walks = 300
+	}
+	rng := rand.New(rand.NewPCG(7, 1661))
+	protos := []encap.PPPProtocol{encap.ProtoLCP, encap.ProtoIPCP, encap.ProtoIPv6CP, encap.ProtoIPv4, encap.ProtoIPv6, encap.ProtoCCP}
+	for n := range walks {
+		var script []byte
+		for range 100 {
+			op := byte(rng.IntN(numOps))
+			script = append(script, op, byte(rng.Uint32()))
+			if op == 0 {
+				data := make([]byte, rng.IntN(16))
+				for i := range data {
+					data[i] = byte(rng.IntN(12))
 				}
-				script, inputs = script[n:], 1
-			case 1, 2:
-				m := [...]*machine{&l.lcp.machine, &l.ipcp.machine, &l.ipv6cp.machine}[arg%3]
-				l.Input(now, frame(m.proto, Code(2+(op%10-1)*2), m.reqID, bytes.Clone(m.sent[:m.sentLen])))
-				inputs = 1
-			case 3:
-				now = now.Add(time.Duration(arg) * 100 * time.Millisecond)
-				l.Tick(now)
-				inputs = 3 // timers of three protocols
-			case 4:
-				l.Close(now, string(script[:min(int(arg), len(script))]))
-				inputs = 1
-			case 5:
-				l.Open(now)
-				inputs = 1
-			case 6:
-				l.Down(now)
-			case 7:
-				l.Up(now)
-				inputs = 1
-			case 8:
-				l.AuthResult(now, l.asked, AuthAnswer{Accepted: arg&1 != 0, Message: string(script[:min(int(arg), len(script))])})
-				inputs = 1
-			case 9:
-				l.Input(now, authFrame(l, arg))
-				inputs = 1
+				f := frame(protos[rng.IntN(len(protos))], Code(1+rng.IntN(14)), byte(rng.Uint32()), data)
+				script[len(script)-1] = byte(len(f))
+				script = append(script, f...)
 			}
-			checkInvariants(t, l, inputs)
 		}
-	})
+		drive(t, uint8(n), script)
+	}
+}
+
+// numOps is how many operations a script knows.
+const numOps = 11
+
+// drive carries a script out on a new link and checks it after each step.
+func drive(t *testing.T, which uint8, script []byte) {
+	cfgs := fuzzConfigs()
+	l := NewLink(cfgs[int(which)%len(cfgs)], seeded(uint64(which)))
+	now := epoch
+	l.Open(now)
+	l.Up(now)
+	l.Take()
+	for len(script) > 1 {
+		op, arg := script[0]%numOps, script[1]
+		script = script[2:]
+		inputs := 0
+		switch op {
+		case 0:
+			n := min(int(arg), len(script))
+			kept := bytes.Clone(script[:n])
+			l.Input(now, script[:n])
+			if !bytes.Equal(kept, script[:n]) {
+				t.Fatal("Input wrote to the frame")
+			}
+			script, inputs = script[n:], 1
+		case 1, 2:
+			m := [...]*machine{&l.lcp.machine, &l.ipcp.machine, &l.ipv6cp.machine}[arg%3]
+			l.Input(now, frame(m.proto, Code(2+(op-1)*2), m.reqID, bytes.Clone(m.sent[:m.sentLen])))
+			inputs = 1
+		case 3:
+			now = now.Add(time.Duration(arg) * 100 * time.Millisecond)
+			l.Tick(now)
+			inputs = 3 // timers of three protocols
+		case 4:
+			l.Close(now, string(script[:min(int(arg), len(script))]))
+			inputs = 1
+		case 5:
+			l.Open(now)
+			inputs = 1
+		case 6:
+			l.Down(now)
+		case 7:
+			l.Up(now)
+			inputs = 1
+		case 8:
+			l.Traffic(uint64(arg)*uint64(arg), uint64(arg))
+		case 9:
+			l.AuthResult(now, l.asked, AuthAnswer{Accepted: arg&1 != 0, Message: string(script[:min(int(arg), len(script))])})
+			inputs = 1
+		case 10:
+			l.Input(now, authFrame(l, arg))
+			inputs = 1
+		}
+		checkInvariants(t, l, inputs)
+	}
 }
 
 // checkInvariants looks at a link and what came out of it after one call.
@@ -186,9 +228,19 @@ func checkInvariants(t *testing.T, l *Link, inputs int) {
 		if m.state >= numStates || m.state.timed() == m.deadline.IsZero() {
 			t.Fatalf("%v in %v with timer %v", m.proto, m.state, m.deadline)
 		}
+		lim := m.limits()
+		if m.counter > max(lim.MaxConfigure, lim.MaxTerminate) || m.failures > lim.MaxFailure+1 || m.naks > lim.MaxFailure+maxStubborn {
+			t.Fatalf("%v: counter %d, failures %d, naks %d", m.proto, m.counter, m.failures, m.naks)
+		}
 		if m != &l.lcp.machine && m.state > Starting && l.phase != PhaseNetwork {
 			t.Fatalf("%v in %v while LCP is in %v", m.proto, m.state, l.lcp.state)
 		}
+	}
+	if l.lcp.state != Opened && !(l.idleAt.IsZero() && l.endAt.IsZero() && l.lcp.echoAt.IsZero()) {
+		t.Fatalf("timeouts run in %v", l.lcp.state)
+	}
+	if g := l.EchoLog(); g.Sent > echoHistory || g.Lost > g.Sent || g.Min > g.Mean || g.Mean > g.Max {
+		t.Fatalf("%+v", g)
 	}
 	s := l.Status()
 	if (s.LCP == Opened) != (s.Phase == PhaseNetwork || s.Phase == PhaseAuthenticate) || s.Counters.Illegal != 0 || l.out != nil {

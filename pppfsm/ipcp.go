@@ -133,7 +133,7 @@ func (c *ipcp) offerAddress(o option, b []byte) ([]byte, verdict) {
 }
 
 // missing asks a peer that named no address for one (RFC 1332 §3.3).
-func (c *ipcp) missing(have *optionSet, b []byte) []byte {
+func (c *ipcp) missing(have optionSet, b []byte) []byte {
 	if have.has(optIPAddress) || c.refused {
 		return b
 	}
@@ -185,6 +185,7 @@ func (c *ipcp) up() {
 		return
 	}
 	c.reason, c.announced = "", true
+	c.link.watch()
 	c.link.emit(c.upAction())
 }
 

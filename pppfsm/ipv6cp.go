@@ -72,7 +72,7 @@ func (c *ipv6cp) suggest(b []byte) []byte {
 }
 
 // missing suggests an identifier to a peer that named none (RFC 5072 §4.1).
-func (c *ipv6cp) missing(have *optionSet, b []byte) []byte {
+func (c *ipv6cp) missing(have optionSet, b []byte) []byte {
 	if have.has(optInterfaceID) {
 		return b
 	}
@@ -106,6 +106,7 @@ func (c *ipv6cp) rejected(o option) {
 
 func (c *ipv6cp) up() {
 	c.reason, c.announced = "", true
+	c.link.watch()
 	c.link.emit(c.upAction())
 }
 

@@ -163,7 +163,7 @@ func offerFlag(o option, b []byte, refuse bool, flag *bool) ([]byte, verdict) {
 }
 
 // missing asks for nothing: no option of the peer is needed.
-func (c *lcp) missing(_ *optionSet, b []byte) []byte { return b }
+func (c *lcp) missing(_ optionSet, b []byte) []byte { return b }
 
 // naked takes an MRU that is not above what our path carries, and draws a new
 // magic number whatever the peer suggests: RFC 1661 §6.4 wants that when the
@@ -207,6 +207,7 @@ func (c *lcp) rejected(o option) {
 
 func (c *lcp) up() {
 	c.reason, c.collisions = "", 0
+	c.link.activity.idle = false
 	c.startEcho()
 	c.link.authenticate()
 }
@@ -219,7 +220,7 @@ func (c *lcp) down() {
 func (c *lcp) finished() {
 	c.collisions = 0
 	c.link.phase = PhaseTerminate
-	c.link.emit(Finished{Reason: c.reason})
+	c.link.emit(Finished{Reason: c.reason, Idle: c.link.activity.idle})
 }
 
 // rejectProtocol answers a frame of a protocol nobody here speaks

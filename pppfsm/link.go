@@ -27,6 +27,7 @@ type Link struct {
 	// AuthRequests.
 	auth  *auth
 	asked uint32
+	activity
 	// phase is kept by phase.go; bare says that control frames leave FF 03
 	// out; framing is what the last LinkOpened said.
 	phase   Phase
@@ -96,16 +97,17 @@ func (l *Link) Tick(now time.Time) {
 	l.lcp.tick()
 	l.lcp.tickEcho()
 	l.tickAuth()
+	l.tickActivity()
 	l.ipcp.tick()
 	l.ipv6cp.tick()
 	l.settle()
 }
 
 // Deadline returns when Tick is due next; the zero time when no timer runs.
-// It changes with every call but Take and Status.
+// It changes with every call but Take, Traffic and Status.
 func (l *Link) Deadline() time.Time {
 	d := l.lcp.deadline
-	for _, t := range [...]time.Time{l.lcp.echoAt, l.ipcp.deadline, l.ipv6cp.deadline} {
+	for _, t := range [...]time.Time{l.lcp.echoAt, l.ipcp.deadline, l.ipv6cp.deadline, l.idleAt, l.endAt} {
 		if d.IsZero() || (!t.IsZero() && t.Before(d)) {
 			d = t
 		}

@@ -23,7 +23,7 @@ type protocol interface {
 	offer(o option, b []byte) ([]byte, verdict)
 	// missing appends options that were not in the request but are
 	// wanted. It is called at most once per negotiation (RFC 1661 §5.3).
-	missing(have *optionSet, b []byte) []byte
+	missing(have optionSet, b []byte) []byte
 	// naked takes the value of an option the peer suggests, sent by us
 	// (mine) or not; last says that suggestions went on for too long and
 	// that the option should be given up where that is possible.
@@ -71,7 +71,8 @@ type machine struct {
 	// pending is set while our Configure-Request has no valid answer; a
 	// second answer to it is a duplicate and ignored.
 	pending bool
-	// gaveUp is set in Stopped when Max-Configure led there.
+	// gaveUp is set in Stopped when Max-Configure led there, until the
+	// peer ends the protocol or begins it again.
 	gaveUp bool
 
 	// lastID is the last identifier used, reqID that of the pending
@@ -96,6 +97,17 @@ type machine struct {
 type answer struct {
 	code Code
 	opts []byte
+}
+
+// limits are the protocol's own timer and counters.
+func (m *machine) limits() Limits {
+	switch m {
+	case &m.link.ipcp.machine:
+		return m.link.cfg.IPCP
+	case &m.link.ipv6cp.machine:
+		return m.link.cfg.IPv6CP
+	}
+	return m.link.cfg.lcpLimits()
 }
 
 // nextID returns an identifier not used for the packet before.
@@ -125,7 +137,8 @@ func (m *machine) step(ev event, in packet, re answer) {
 		c.do &^= tlf
 	}
 	m.state = c.next
-	m.gaveUp = ev == evTOMinus && from.negotiating()
+	m.gaveUp = ev == evTOMinus && from.negotiating() ||
+		m.gaveUp && c.next == Stopped && ev != evRTR && ev != evRXJMinus
 	if !c.next.timed() {
 		m.deadline = time.Time{}
 	}
@@ -143,9 +156,9 @@ func (m *machine) run(do actions, ev event, from State, in packet, re answer) {
 		m.p.down()
 	}
 	if do&irc != 0 {
-		m.counter = uint16(m.link.cfg.MaxConfigure)
+		m.counter = m.limits().MaxConfigure
 		if do&str != 0 {
-			m.counter = uint16(m.link.cfg.MaxTerminate)
+			m.counter = m.limits().MaxTerminate
 		}
 	}
 	if do&zrc != 0 {
@@ -213,7 +226,7 @@ func (m *machine) spend() {
 	m.startTimer()
 }
 
-func (m *machine) startTimer() { m.deadline = m.link.now.Add(m.link.cfg.RestartTimer) }
+func (m *machine) startTimer() { m.deadline = m.link.now.Add(m.limits().RestartTimer) }
 
 // sendAnswer answers a Configure-Request and counts Naks for Max-Failure. A
 // request that is repeated under its old identifier, because the Nak was lost,
@@ -255,12 +268,16 @@ func (m *machine) tick() {
 	m.step(evTOMinus, packet{}, answer{})
 }
 
-// revive opens a network control protocol that gave up when data of its
-// protocol arrives: the peer has it Opened, missed that we are not, and would
-// send into the void for ever (RFC 1661 §4.3 leaves the Open event to us).
+// revive takes note of data of a network protocol that is not Opened here: the
+// peer has it Opened, missed that we are not, and would send into the void for
+// ever. One that gave up is opened again (RFC 1661 §4.3 leaves the event to
+// us); of one that we closed the peer is told once more.
 func (m *machine) revive() {
-	if m.gaveUp && m.state == Stopped {
+	switch {
+	case m.gaveUp && m.state == Stopped:
 		m.step(evOpen, packet{}, answer{})
+	case m.state == Closed:
+		m.send(CodeTerminateRequest, m.nextID(), terminateText(m.reason))
 	}
 }
 

@@ -85,8 +85,8 @@ func appendOption(b []byte, kind uint8, data ...byte) []byte {
 // optionSet remembers which option types occurred.
 type optionSet [4]uint64
 
-func (s *optionSet) add(kind uint8)      { s[kind>>6] |= 1 << (kind & 63) }
-func (s *optionSet) has(kind uint8) bool { return s[kind>>6]&(1<<(kind&63)) != 0 }
+func (s *optionSet) add(kind uint8)     { s[kind>>6] |= 1 << (kind & 63) }
+func (s optionSet) has(kind uint8) bool { return s[kind>>6]&(1<<(kind&63)) != 0 }
 
 // subset says that every option of part occurs in whole, unchanged and in the
 // same order, and that part is not empty: what a Configure-Reject must be

@@ -42,13 +42,13 @@ func (l *Link) demultiplex(proto encap.PPPProtocol, info []byte, f encap.PPPFram
 	case proto == encap.ProtoIPCP && l.cfg.IPv4:
 		l.auth.heardNCP()
 		l.ipcp.receive(info)
-	case proto == encap.ProtoIPv6CP && l.cfg.IPv6:
+	case proto == encap.ProtoIPv6CP && l.ipv6():
 		l.auth.heardNCP()
 		l.ipv6cp.receive(info)
 	case proto == encap.ProtoIPv4 && l.cfg.IPv4:
 		l.count.Discarded++ // the data path's own, or IPCP is not Opened
 		l.ipcp.revive()
-	case proto == encap.ProtoIPv6 && l.cfg.IPv6:
+	case proto == encap.ProtoIPv6 && l.ipv6():
 		l.count.Discarded++
 		l.ipv6cp.revive()
 	default:
@@ -101,10 +101,24 @@ func (l *Link) network() {
 	if l.cfg.IPv4 {
 		l.ipcp.begun()
 	}
-	if l.cfg.IPv6 {
+	switch {
+	case l.ipv6():
 		l.ipv6cp.begun()
+	case l.cfg.IPv6:
+		l.ipv6cp.reason = narrowReason
 	}
 }
+
+const (
+	// minIPv6 is what IPv6 needs of an information field, in bytes
+	// (RFC 5072 §2).
+	minIPv6      = 1280
+	narrowReason = "peer's MRU is below 1280"
+)
+
+// ipv6 says whether IPV6CP is spoken on the open link: not to a peer whose MRU
+// is too small for IPv6.
+func (l *Link) ipv6() bool { return l.cfg.IPv6 && l.lcp.peerMRU() >= minIPv6 }
 
 // leaveNetwork takes the network protocols down before the link.
 func (l *Link) leaveNetwork() {
@@ -113,6 +127,7 @@ func (l *Link) leaveNetwork() {
 			m.step(evDown, packet{}, answer{})
 		}
 	}
+	l.activity.stop()
 	if l.phase == PhaseNetwork {
 		l.emit(LinkClosed{})
 	}

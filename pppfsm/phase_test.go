@@ -205,6 +205,8 @@ func TestCCPOfferedEarlyAndOften(t *testing.T) {
 	offer(50, 0)
 	r.ackOurs(lcpP)
 	offer(50, 0)
+	early := frame(ipcpP, CodeConfigureRequest, 1, unhex(t, "0306 0a000002"))
+	r.raw(early) // its LCP is open, ours not
 	r.in(lcpP, CodeConfigureRequest, 1, nil)
 	offer(50, 50)
 	r.ackOurs(ipcpP)
@@ -213,6 +215,9 @@ func TestCCPOfferedEarlyAndOften(t *testing.T) {
 	offer(50, 50)
 	must[IPv4Up](r)
 	mustNot[IPv4Down](r)
+	if n := r.count(ipcpP, CodeTerminateAck) + r.count(ipcpP, CodeTerminateRequest); n != 0 {
+		t.Errorf("IPCP told %d times that it is not wanted", n)
+	}
 	ids := map[uint8]bool{}
 	for _, p := range r.sent {
 		if p.code == CodeProtocolReject {
@@ -351,8 +356,12 @@ func TestMaxReply(t *testing.T) {
 	}
 	r.clear()
 	r.in(lcpP, CodeEchoRequest, 1, bytes.Repeat([]byte{0}, 1000))
+	if len(r.sent) != 1 || len(r.lastF) != 200 {
+		t.Errorf("echo reply: %d frames, last of %d bytes", len(r.sent), len(r.lastF))
+	}
+	r.clear()
 	r.in(lcpP, CodeConfigureRequest, 1, bytes.Repeat([]byte{0xc8, 2}, 500))
-	if len(r.sent) != 0 || r.l.Status().LCP != Opened || r.l.Status().Counters.Overflows != 2 {
+	if len(r.sent) != 0 || r.l.Status().LCP != Opened || r.l.Status().Counters.Overflows != 1 {
 		t.Errorf("sent %v in %v", r.sent, r.l.Status().LCP)
 	}
 	nakful := bytes.Repeat([]byte{1, 2, 5, 2, 2, 2, 7, 3, 0}, 20)

@@ -75,7 +75,7 @@ func (m *machine) receiveRequest(in packet) {
 func (m *machine) judge(list []byte) answer {
 	var naks, rejects []byte
 	var have optionSet
-	exhausted := int(m.failures) >= m.link.cfg.MaxFailure
+	exhausted := m.failures >= m.limits().MaxFailure
 	m.p.begin()
 	for rest := list; len(rest) > 0; {
 		o, left, err := nextOption(rest)
@@ -101,7 +101,7 @@ func (m *machine) judge(list []byte) answer {
 	}
 	if !exhausted && !m.asked {
 		m.asked = true
-		naks = m.p.missing(&have, naks)
+		naks = m.p.missing(have, naks)
 	}
 	if len(naks) > 0 {
 		return answer{CodeConfigureNak, m.link.fitOptions(naks)}
@@ -138,7 +138,7 @@ func (m *machine) receiveNak(in packet) {
 		m.link.count.Malformed++
 		return
 	case len(in.data) == 0,
-		int(m.naks) >= m.link.cfg.MaxFailure+maxStubborn,
+		int(m.naks) >= int(m.limits().MaxFailure)+maxStubborn,
 		in.code == CodeConfigureReject && !subset(in.data, sent):
 		m.link.count.Ignored++
 		return
@@ -164,7 +164,7 @@ func (m *machine) learn(in packet) {
 		ours.add(o.kind())
 		rest = left
 	}
-	last := int(m.naks) >= m.link.cfg.MaxFailure
+	last := m.naks >= m.limits().MaxFailure
 	for rest := in.data; len(rest) > 0; {
 		o, left, err := nextOption(rest)
 		if err != nil {

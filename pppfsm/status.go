@@ -50,6 +50,9 @@ type Status struct {
 	LocalMRU, PeerMRU int
 	// LocalMagic and PeerMagic are the magic numbers, 0 without.
 	LocalMagic, PeerMagic uint32
+	// LocalACFC and LocalPFC say that the peer may use the compressions,
+	// PeerACFC and PeerPFC that we may; all false unless LCP is Opened.
+	LocalACFC, LocalPFC, PeerACFC, PeerPFC bool
 	// Framing is what data frames use; meaningful in the Network phase.
 	Framing encap.PPPFraming
 
@@ -113,6 +116,8 @@ func (l *Link) Status() Status {
 			s.LocalMRU = int(l.lcp.mru)
 		}
 		s.LocalMagic, s.PeerMagic = l.lcp.magic, l.lcp.theirs.magic
+		s.LocalACFC, s.LocalPFC = l.lcp.acfc, l.lcp.pfc
+		s.PeerACFC, s.PeerPFC = l.lcp.theirs.acfc, l.lcp.theirs.pfc
 		s.Framing = l.framing
 	}
 	if a := l.auth; a != nil {

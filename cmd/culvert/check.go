@@ -26,11 +26,16 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check --config FILE",
 		Short: "say what a configuration file would make, or all that is wrong with it",
-		Args:  noArgs,
+		Long: "check prints what FILE would make. What is wrong with it, and what in it has no effect or may not be meant so " +
+			"(\"warning\"), goes to standard error; only the former makes it fail.",
+		Args: noArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(path)
 			if err != nil {
 				return err
+			}
+			for _, w := range cfg.Warnings {
+				fmt.Fprintf(cmd.ErrOrStderr(), "culvert: warning: %s\n", printable(w.Error()))
 			}
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			if err := summary(out, path, cfg, all); err != nil {

@@ -93,6 +93,16 @@ func TestCheckMany(t *testing.T) {
 	}
 }
 
+// TestCheckWarns: warnings go to standard error, and the file is good all the same.
+func TestCheckWarns(t *testing.T) {
+	text := strings.Replace(goodConfig, "mtu = 1400\n", "ppp_profile = \"p\"\n", 1) + "\n[ppp.p]\npppd_options = \"lock noauth\"\n"
+	r := culvert("check", "--config", writeConfig(t, text))
+	want := "culvert: warning: culvert.toml:45: ppp.p.pppd_options: pppd option \"lock\" has no effect: there is no serial line\n"
+	if r.status != exitOK || r.stderr != want || !strings.HasPrefix(r.stdout, "culvert.toml: good: ") {
+		t.Errorf("status %d, stdout %q, stderr %q", r.status, r.stdout, r.stderr)
+	}
+}
+
 func TestCheckFails(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none.toml")
 	wantFailure(t, culvert("check", "--config", none), exitFailure, "culvert: "+none+": cannot open: no such file or directory")

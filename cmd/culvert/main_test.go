@@ -113,6 +113,32 @@ func (source) Sessions() []mgmt.Session {
 	}
 }
 
+func (s source) Session(tunnel, name string) (mgmt.Session, bool) {
+	for _, e := range s.Sessions() {
+		if e.Tunnel != tunnel || e.Name != name {
+			continue
+		}
+		switch name {
+		case "s1":
+			e.Link = &mgmt.Link{
+				Phase: "network", Seconds: 93784.5, LocalOptions: []string{"mru 1448", "magic 0x12345678"}, PeerOptions: []string{"mru 1400"},
+				RxDataPackets: 9900, TxDataPackets: 12_345_600,
+				Echo: &mgmt.Echo{
+					Sent: 4, Lost: 1, RTTLast: 0.25, RTTMin: 0.25, RTTMean: 1.083, RTTMax: 2, Recent: []float64{0.25, -1, 1, 2},
+				},
+				Counters: map[string]uint64{"frames_in": 99, "frames_out": 78, "echo_replies_in": 3},
+			}
+		case "s2":
+			e.Link = &mgmt.Link{
+				Phase: "establish", Failures: 7, IPCPReason: "peer rejects IPCP", IPv6CPReason: "no answer to Configure-Requests",
+				Echo: &mgmt.Echo{Recent: []float64{}},
+			}
+		}
+		return e, true
+	}
+	return mgmt.Session{}, false
+}
+
 func (source) Workers() []mgmt.Worker {
 	return []mgmt.Worker{
 		{ID: 1, Sessions: 1},

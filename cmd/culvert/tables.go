@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"culvert/internal/mgmt"
 )
@@ -104,7 +105,45 @@ func sessionDetail(w io.Writer, s mgmt.Session) error {
 	if s.PPP != nil {
 		pppDetail(t, s.PPP)
 	}
+	if s.Link != nil {
+		linkDetail(t, s.Link)
+	}
 	return t.flush()
+}
+
+func linkDetail(t *table, l *mgmt.Link) {
+	t.row("Phase", l.Phase)
+	t.row("Connected", time.Duration(l.Seconds)*time.Second)
+	t.row("Failed attempts", l.Failures)
+	t.row("LCP options", strings.Join(l.LocalOptions, ", "))
+	t.row("Peer's options", strings.Join(l.PeerOptions, ", "))
+	t.row("IPCP failed", l.IPCPReason)
+	t.row("IPv6CP failed", l.IPv6CPReason)
+	t.row("Scripts refused", l.ScriptsRefused)
+	t.row("Data", fmt.Sprintf("%d packets received, %d sent", l.RxDataPackets, l.TxDataPackets))
+	if e := l.Echo; e != nil {
+		t.row("Echo", fmt.Sprintf("%d sent, %d lost; ms: last %.3f  min %.3f  mean %.3f  max %.3f",
+			e.Sent, e.Lost, e.RTTLast, e.RTTMin, e.RTTMean, e.RTTMax))
+		t.row("Echoes", echoes(e.Recent))
+	}
+	for i, name := range slices.Sorted(maps.Keys(l.Counters)) {
+		label := ""
+		if i == 0 {
+			label = "Counters"
+		}
+		fmt.Fprintf(t.w, "%s\t%d %s\n", label, l.Counters[name], cell(name))
+	}
+}
+
+// echoes prints round-trip times in ms, the newest first.
+func echoes(recent []float64) string {
+	all := make([]string, len(recent))
+	for i, ms := range recent {
+		if all[i] = fmt.Sprintf("%.3f", ms); ms < 0 {
+			all[i] = "lost"
+		}
+	}
+	return strings.Join(all, " ")
 }
 
 func pppDetail(t *table, p *mgmt.PPP) {

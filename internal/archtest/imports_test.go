@@ -21,6 +21,7 @@ var mayKnow = map[string][]string{
 	"internal/auth":     {"pppfsm"},
 	"internal/config":   {"encap", "pppfsm", "internal/auth"},
 	"internal/mgmt":     {"internal/version"},
+	"internal/script":   {},
 	"internal/version":  {},
 	"internal/netlab":   {},
 	"internal/testenv":  {},

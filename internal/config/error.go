@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,11 +44,26 @@ type report struct {
 	lines lineIndex
 	found []*Error
 	more  int
+	// warned is what is not wrong, but worth a look.
+	warned []*Error
 }
 
 // fail records that something is wrong with n.
 func (r *report) fail(n *node, format string, args ...any) {
 	r.at(int(n.at), n.path(), format, args...)
+}
+
+// warn records that something about n may not be meant so. Warnings beyond maxErrors are left out.
+func (r *report) warn(n *node, format string, args ...any) {
+	if len(r.warned) < maxErrors {
+		r.warned = append(r.warned, r.problem(int(n.at), n.path(), format, args...))
+	}
+}
+
+// warnings gives what warn recorded, in file order.
+func (r *report) warnings() []*Error {
+	inFileOrder(r.warned)
+	return r.warned
 }
 
 // missing records that table lacks a key it must have.
@@ -60,18 +76,17 @@ func (r *report) at(offset int, key, format string, args ...any) {
 		r.more++
 		return
 	}
+	r.found = append(r.found, r.problem(offset, key, format, args...))
+}
+
+func (r *report) problem(offset int, key, format string, args ...any) *Error {
 	line, column := r.lines.position(offset)
-	r.found = append(r.found, &Error{File: r.file, Line: line, Column: column, Key: key, Msg: fmt.Sprintf(format, args...)})
+	return &Error{File: r.file, Line: line, Column: column, Key: key, Msg: fmt.Sprintf(format, args...)}
 }
 
 // err gives everything found, in file order, or nil.
 func (r *report) err() error {
-	slices.SortStableFunc(r.found, func(a, b *Error) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Column - b.Column
-	})
+	inFileOrder(r.found)
 	all := make([]error, 0, len(r.found)+1)
 	for _, e := range r.found {
 		all = append(all, e)
@@ -81,6 +96,12 @@ func (r *report) err() error {
 		all = append(all, &Error{File: r.file, Line: last.Line, Column: last.Column, Msg: fmt.Sprintf("and %d more errors", r.more)})
 	}
 	return errors.Join(all...)
+}
+
+func inFileOrder(all []*Error) {
+	slices.SortStableFunc(all, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 }
 
 // lineIndex holds the offset at which every line but the first begins.

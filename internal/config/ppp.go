@@ -25,6 +25,7 @@ type profile struct {
 	auth authentication
 	// ipcp-accept-local and ipcp-accept-remote were given.
 	acceptLocal, acceptRemote bool
+	acceptRemoteID            bool // ipv6cp-accept-remote
 }
 
 func newProfile(name string) *profile {
@@ -41,7 +42,7 @@ func newProfile(name string) *profile {
 	}}
 }
 
-var pppKeys = keys[profile]{
+var pppKeys = lineKeys(keys[profile]{
 	"local_address":      func(p *parser, v *node, f *profile) { p.ipv4OrAsk(v, &f.Link.LocalAddress) },
 	"peer_address":       func(p *parser, v *node, f *profile) { p.ipv4OrAsk(v, &f.Link.PeerAddress) },
 	"mru":                func(p *parser, v *node, f *profile) { integer(p, v, &f.MRU, pppfsm.MinMRU, maxMRU) },
@@ -84,7 +85,7 @@ var pppKeys = keys[profile]{
 	"pap_restart":        func(p *parser, v *node, f *profile) { p.seconds(v, &f.auth.link.PAPRestart, 1) },
 	"pap_max_authreq":    func(p *parser, v *node, f *profile) { integer(p, v, &f.auth.link.PAPMaxAuthReq, 1, maxCounter) },
 	"pap_timeout":        func(p *parser, v *node, f *profile) { p.seconds(v, &f.auth.link.PAPTimeout, 1) },
-}
+})
 
 var framings = map[string]pppfsm.FramingMode{
 	"auto": pppfsm.FramingAuto,
@@ -111,6 +112,7 @@ func readProfile(p *parser, n *node) *profile {
 	f.Link.MRU = f.MRU
 	p.checkProfile(f)
 	p.checkAuth(f)
+	p.checkLine(f)
 	return f
 }
 
@@ -141,6 +143,9 @@ func (p *parser) checkProfile(f *profile) {
 	}
 	if l.IPv6 && f.MRU > 0 && f.MRU < minMTU6 {
 		fail("mru", "must be at least %d while IPv6 is on (ipv6 = false turns it off)", minMTU6)
+	}
+	if f.acceptRemoteID && l.PeerID != ([8]byte{}) {
+		fail("pppd_options", "ipv6cp-accept-remote cannot be combined with a peer identifier: leave out one of them")
 	}
 	if f.acceptLocal && l.LocalAddress.IsValid() {
 		fail("pppd_options", "ipcp-accept-local cannot be combined with a local address: leave out one of them")

@@ -19,7 +19,7 @@ type pppdOption struct {
 }
 
 // pppdOptions lists the options of pppd(8) that pppd_options may have.
-var pppdOptions = map[string]pppdOption{
+var pppdOptions = linePPPD(map[string]pppdOption{
 	"mru":               number(pppfsm.MinMRU, maxMRU, func(f *profile, n int) { f.MRU = n }),
 	"mtu":               number(minMTU, maxMRU, func(f *profile, n int) { f.mtu = n }),
 	"lcp-echo-interval": number(0, maxSeconds, func(f *profile, n int) { f.Link.EchoInterval = time.Duration(n) * time.Second }),
@@ -78,21 +78,11 @@ var pppdOptions = map[string]pppdOption{
 	"pap-max-authreq":    number(1, maxCounter, func(f *profile, n int) { f.auth.link.PAPMaxAuthReq = n }),
 	"pap-timeout":        number(1, maxSeconds, func(f *profile, n int) { f.auth.link.PAPTimeout = time.Duration(n) * time.Second }),
 
-	// What we never do, always do, or what concerns serial lines and running pppd.
+	// What we never do, or always.
 	"refuse-mschap": {}, "refuse-eap": {},
 	"novj": {}, "novjccomp": {}, "noccp": {}, "nobsdcomp": {}, "nodeflate": {}, "nopredictor1": {}, "nomppe": {},
-	"nomp": {}, "nomultilink": {}, "noendpoint": {}, "noipdefault": {}, "noproxyarp": {}, "default-asyncmap": {},
-	"asyncmap": {arg: true}, "nodetach": {}, "debug": {}, "local": {}, "lock": {}, "nolock": {}, "nocrtscts": {},
-	"hide-password": {},
-}
-
-// pppdRefused lists options that are known and not supported, and why.
-var pppdRefused = map[string]string{
-	"require-mschap": "MS-CHAP, version 1, is not supported: use require-mschap-v2",
-	"require-eap":    "EAP is not supported",
-	"login":          "passwords of this system's users are not supported: use a secrets file",
-	"papcrypt":       "encrypted passwords in a secrets file are not supported",
-}
+	"nomp": {}, "noendpoint": {}, "noipdefault": {}, "noproxyarp": {},
+})
 
 // pppdOptions applies options in pppd's spelling to a profile. From the option password on, words that are not
 // understood are not shown: they may be pieces of it.
@@ -105,12 +95,15 @@ func (p *parser) pppdOptions(v *node, f *profile) {
 	hide := false
 	for i := 0; i < len(words); i++ {
 		w := words[i]
-		if why, ok := pppdRefused[w]; ok {
-			p.fail(v, "pppd option %q: %s", w, why)
-			continue
+		if name, ok := pppdAliases[w]; ok {
+			w = name
 		}
 		o, ok := pppdOptions[w]
 		if !ok {
+			if args, known := p.unusual(v, w); known {
+				i += args
+				continue
+			}
 			problem := f.addressPair(w)
 			switch {
 			case problem != "" && hide:

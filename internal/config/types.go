@@ -19,6 +19,7 @@ type Config struct {
 	LogLevel string // debug, info, warn, error
 	Offload  bool   // let device and socket join and cut packets where the kernel can
 	Tunnels  []Tunnel
+	Warnings []*Error // what has no effect, or one that may not be wanted, in file order
 }
 
 // API tells where the management interface listens.
@@ -103,4 +104,11 @@ type PPP struct {
 	DefaultRoute bool
 	// Persist opens the link again after it has finished (pppd's persist). Default on for static tunnels.
 	Persist bool
+	// MaxFail ends that after as many attempts in a row that brought no network up (pppd's maxfail); 0: never.
+	MaxFail int
+	// Holdoff is how long a link that has finished waits before it opens again (pppd's holdoff). 0: a second, and twice
+	// as long after each failure, up to 30 s.
+	Holdoff time.Duration
+	// Scripts are shared by all sessions of the profile; nil: none.
+	Scripts *Scripts
 }

@@ -87,7 +87,7 @@ func (p *parser) boolean(v *node, to *bool) bool {
 }
 
 // integer reads a number from low to high.
-func integer[T ~int | ~int64 | ~uint32](p *parser, v *node, to *T, low, high int64) bool {
+func integer[T ~int | ~int64 | ~uint16 | ~uint32](p *parser, v *node, to *T, low, high int64) bool {
 	if !p.is(v, kindInteger) {
 		return false
 	}

@@ -63,6 +63,22 @@ func TestMSCHAPv2BetweenDaemons(t *testing.T) {
 	}
 }
 
+// TestAuthUp: auth_up runs with the name that a real peer proved, before ip_up.
+func TestAuthUp(t *testing.T) {
+	keys, file := scriptLog(t)
+	a, b := authEnds(t, "auth = ['chap']\npeer_password = 'x'\n"+keys, "user = 'joe'\npassword = 'x'\n")
+	x := run(t, a)
+	run(t, b)
+	eventually(t, "scripts", func() bool {
+		names, lines := events(t, file)
+		return len(names) > 1 && names[0] == "auth_up" && names[1] != "auth_up" && strings.Contains(lines[0], " joe ") &&
+			strings.Contains(lines[1], " PEERNAME=joe ")
+	})
+	if p := x.session("line").PPP; p.PeerName != "joe" {
+		t.Errorf("%+v", p)
+	}
+}
+
 // TestWrongPassword: nothing comes up, both ends say why, and the device has no address.
 func TestWrongPassword(t *testing.T) {
 	a, b := authEnds(t, "auth = ['chap']\npeer_password = 'right'\n", "user = 'joe'\npassword = 'wrong'\n")

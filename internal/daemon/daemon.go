@@ -12,6 +12,7 @@ import (
 	"culvert/forwarder"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
+	"culvert/internal/script"
 	"culvert/internal/version"
 )
 
@@ -33,6 +34,8 @@ type daemon struct {
 	fwd   *forwarder.Forwarder
 	// verdicts come from Authenticators.
 	verdicts *verdicts
+	// scripts runs what users hooked to the links.
+	scripts *script.Runner
 
 	mu       sync.Mutex // guards everything below
 	tunnels  []*tunnel
@@ -48,6 +51,9 @@ type daemon struct {
 func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	for _, w := range cfg.Warnings {
+		o.Log.Warn("configuration", zap.String("warning", w.Error()))
 	}
 	path := o.Socket
 	if path == "" {
@@ -104,6 +110,7 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 
 		verdicts: newVerdicts(),
 	}
+	d.scripts = script.New(script.Options{Log: d.noisy.Named("script")})
 	for i := range cfg.Tunnels {
 		if err := d.addTunnel(&cfg.Tunnels[i]); err != nil {
 			d.teardown()
@@ -133,7 +140,7 @@ func (d *daemon) begin(now time.Time) {
 // farewell is how long peers have to answer that we go.
 const farewell = 1500 * time.Millisecond
 
-// stop says goodbye to all PPP peers, waits a little for their answers, and takes everything away.
+// stop says goodbye to all PPP peers, waits a little for their answers and for scripts, and takes everything away.
 func (d *daemon) stop() {
 	d.mu.Lock()
 	now := time.Now()
@@ -167,8 +174,9 @@ func (d *daemon) leaving() bool {
 	return false
 }
 
-// teardown removes sessions, then devices, then tunnels, then workers.
+// teardown waits for scripts, which may need the devices, and removes sessions, then devices, then tunnels, then workers.
 func (d *daemon) teardown() {
+	d.endScripts()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.sessions {

@@ -18,6 +18,11 @@
 // start that fails undoes what it did, last thing first. At the end peers are told (LCP Terminate-Request), for a
 // bounded time, before sessions and devices go.
 //
+// # Life of a link
+//
+// A link that has finished opens again after a while (persist, holdoff), unless it failed too often (maxfail). Programs
+// that users hooked to its networks run in package script; the control loop only queues them.
+//
 // # Supported standards
 //
 //   - RFC 1661 section 3.7 and RFC 1332 section 3: addresses exist while IPCP is open

@@ -30,11 +30,20 @@ type ppp struct {
 	reason   string
 	finished bool
 	closing  bool          // we are shutting down
+	worked   bool          // a network was up since the link began
+	failures int           // attempts in a row in which none was
 	reopen   time.Time     // zero: not waiting
 	backoff  time.Duration // of the next reopening
 	timer    timer
 	login    *login          // nil unless a peer wants to prove itself
 	allowed  *auth.Addresses // that the peer let in may use; nil: all
+
+	// Of scripts, see scripts.go.
+	opened                     time.Time // when LCP was
+	receivedBefore, sentBefore uint64    // bytes of the session before that
+	peerName                   string    // of a peer that authenticated itself, for scripts
+	ip, ip6, auth              *hook
+	scriptsRefused             int
 }
 
 // address is one that must be taken off the device again.
@@ -79,6 +88,9 @@ func (d *daemon) tick(s *session, now time.Time) {
 		p.reopen, p.finished = time.Time{}, false
 		p.link.Open(now) // no effect when the peer has begun meanwhile
 	}
+	if c := &s.cfg.PPP.Link; c.EchoAdaptive || c.IdleTimeout > 0 {
+		p.link.Traffic(s.fwd.Data())
+	}
 	p.link.Tick(now)
 	d.settle(s, now)
 	d.tickLogin(s, now)
@@ -95,12 +107,17 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 		d.logOpened(s)
 		p.finished, p.reopen, p.backoff, p.reason = false, time.Time{}, reopenFirst, ""
 		p.peerMRU = a.PeerMRU
+		p.began(s, now)
+		if a.PeerName != "" {
+			d.authUp(s, a.PeerName)
+		}
 		p.state = forwarder.LinkState{Framing: a.Framing}
 		d.adaptMTU(s)
 	case pppfsm.LinkClosed:
 		p.state = forwarder.LinkState{}
 		p.peerMRU = 0
 		s.fwd.SetLink(p.state)
+		d.authDown(s, now)
 	case pppfsm.IPv4Up:
 		if !s.mayUse(a) {
 			p.link.Close(now, "address "+a.Peer.String()+" is not allowed")
@@ -111,26 +128,42 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 		d.noisy.Info("IPv4 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
 		p.state.IPv4 = false
 		d.networkDown(s, false)
+		d.hookDown(s, &p.ip, now)
 	case pppfsm.IPv6Up:
 		d.ipv6Up(s, a)
 	case pppfsm.IPv6Down:
 		d.noisy.Info("IPv6 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
 		p.state.IPv6 = false
 		d.networkDown(s, true)
+		d.hookDown(s, &p.ip6, now)
 	case pppfsm.Finished:
-		d.linkFinished(s, a.Reason, now)
+		d.linkFinished(s, a, now)
 	}
 }
 
-func (d *daemon) linkFinished(s *session, reason string, now time.Time) {
-	p := s.ppp
-	p.finished, p.reason = true, reason
-	d.noisy.Info("link finished", zap.String("session", s.cfg.Name), zap.String("reason", reason))
-	if p.closing || !s.cfg.PPP.Persist {
-		return
+// linkFinished decides whether and when a link that has ended begins again (pppd: persist, maxfail, holdoff).
+func (d *daemon) linkFinished(s *session, a pppfsm.Finished, now time.Time) {
+	p, c := s.ppp, s.cfg.PPP
+	p.finished, p.reason = true, a.Reason
+	d.noisy.Info("link finished", zap.String("session", s.cfg.Name), zap.String("reason", a.Reason))
+	if !p.worked {
+		p.failures++
 	}
-	p.reopen = now.Add(p.backoff)
-	p.backoff = min(2*p.backoff, reopenMost)
+	p.worked = false
+	switch {
+	case p.closing || !c.Persist:
+		return
+	case c.MaxFail > 0 && p.failures >= c.MaxFail:
+		d.noisy.Warn("link given up", zap.String("session", s.cfg.Name), zap.Int("failures", p.failures))
+		return
+	case a.Idle: // no penalty: nothing is wrong
+		p.reopen = now
+	case c.Holdoff > 0:
+		p.reopen = now.Add(c.Holdoff)
+	default:
+		p.reopen = now.Add(p.backoff)
+		p.backoff = min(2*p.backoff, reopenMost)
+	}
 }
 
 func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up) {
@@ -149,6 +182,7 @@ func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up) {
 	}
 	s.ppp.state.IPv4 = true
 	d.networkUp(s, false)
+	d.ipUp(s, a)
 }
 
 func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up) {
@@ -163,6 +197,7 @@ func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up) {
 	}
 	s.ppp.state.IPv6 = true
 	d.networkUp(s, true)
+	d.ip6Up(s, a)
 }
 
 // linkLocal is fe80::/64 with a negotiated interface identifier (RFC 5072 section 5).
@@ -179,6 +214,7 @@ func (d *daemon) networkUp(s *session, v6 bool) {
 			d.addRoute(s, r.To, r.Via)
 		}
 	}
+	s.ppp.worked, s.ppp.failures = true, 0
 	s.fwd.SetLink(s.ppp.state)
 	d.carrier(s)
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"culvert/forwarder"
 	"culvert/internal/mgmt"
@@ -61,27 +62,48 @@ func (s source) Sessions() []mgmt.Session {
 	defer s.d.mu.Unlock()
 	all := make([]mgmt.Session, 0, len(s.d.sessions))
 	for _, e := range s.d.sessions {
-		rx, tx, drops := e.fwd.Stats()
-		m := mgmt.Session{
-			Name:       e.cfg.Name,
-			Tunnel:     e.tunnel.cfg.Name,
-			Pseudowire: e.fcfg.Pseudowire.String(),
-			SID:        uint32(e.cfg.SID),
-			PSID:       uint32(e.cfg.PSID),
-			Interface:  e.cfg.InterfaceName,
-			Worker:     e.fwd.Worker(),
-			State:      e.state(),
-			MTU:        e.mtu,
-			Offloads:   e.offloads.Names(),
-			Traffic:    traffic(rx, tx),
-			Drops:      dropMap(drops),
-		}
-		if e.ppp != nil {
-			m.PPP = e.ppp.show()
-		}
-		all = append(all, m)
+		all = append(all, e.show())
 	}
 	return all
+}
+
+// Session implements mgmt.Source.
+func (s source) Session(tunnel, name string) (mgmt.Session, bool) {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	for _, e := range s.d.sessions {
+		if e.cfg.Name != name || e.tunnel.cfg.Name != tunnel {
+			continue
+		}
+		m := e.show()
+		if e.ppp != nil {
+			m.Link = e.showLink(time.Now())
+		}
+		return m, true
+	}
+	return mgmt.Session{}, false
+}
+
+func (s *session) show() mgmt.Session {
+	rx, tx, drops := s.fwd.Stats()
+	m := mgmt.Session{
+		Name:       s.cfg.Name,
+		Tunnel:     s.tunnel.cfg.Name,
+		Pseudowire: s.fcfg.Pseudowire.String(),
+		SID:        uint32(s.cfg.SID),
+		PSID:       uint32(s.cfg.PSID),
+		Interface:  s.cfg.InterfaceName,
+		Worker:     s.fwd.Worker(),
+		State:      s.state(),
+		MTU:        s.mtu,
+		Offloads:   s.offloads.Names(),
+		Traffic:    traffic(rx, tx),
+		Drops:      dropMap(drops),
+	}
+	if s.ppp != nil {
+		m.PPP = s.ppp.show()
+	}
+	return m
 }
 
 // state is one word about a session.

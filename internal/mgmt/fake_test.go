@@ -35,6 +35,15 @@ func (f *fakeSource) Sessions() []Session {
 	return slices.Clone(f.sessions)
 }
 
+func (f *fakeSource) Session(tunnel, name string) (Session, bool) {
+	for _, s := range f.Sessions() {
+		if s.Tunnel == tunnel && s.Name == name {
+			return s, true
+		}
+	}
+	return Session{}, false
+}
+
 func newFake() *fakeSource {
 	return &fakeSource{
 		tunnels: []Tunnel{

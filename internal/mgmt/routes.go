@@ -80,15 +80,15 @@ func wanted(q url.Values, param, value string) bool {
 }
 
 func getSession(src Source, name string, _ url.Values) (body, *statusError) {
-	if tunnel, session, ok := strings.Cut(name, "/"); !ok || tunnel == "" || session == "" {
+	tunnel, session, ok := strings.Cut(name, "/")
+	if !ok || tunnel == "" || session == "" {
 		return nil, failf(http.StatusBadRequest, "session name %q is not of the form tunnel/session", name)
 	}
-	ss := src.Sessions()
-	i := slices.IndexFunc(ss, func(s Session) bool { return s.FullName() == name })
-	if i < 0 {
+	s, ok := src.Session(tunnel, session)
+	if !ok {
 		return nil, failf(http.StatusNotFound, "no session %q", name)
 	}
-	return one(ss[i]), nil
+	return one(s), nil
 }
 
 func getWorkers(src Source, _ string, _ url.Values) (body, *statusError) {

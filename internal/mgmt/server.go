@@ -17,6 +17,8 @@ import (
 type Source interface {
 	Tunnels() []Tunnel
 	Sessions() []Session
+	// Session gives one session with all that is known of it.
+	Session(tunnel, name string) (Session, bool)
 	Workers() []Worker
 	Drops() []Drop
 	Version() string // the release, version.Version of the serving program

@@ -29,6 +29,7 @@ type Session struct {
 	Traffic
 	Drops map[string]uint64 `json:"drops,omitempty"` // this session's drops by reason
 	PPP   *PPP              `json:"ppp,omitempty"`
+	Link  *Link             `json:"link,omitempty"` // only of a session asked for by name
 }
 
 // FullName is how people and the API's paths name the session: "tunnel/session".
@@ -52,6 +53,33 @@ type PPP struct {
 	PeerName     string   `json:"peer_name,omitempty"`
 	Framing      string   `json:"framing"`          // "hdlc" or "bare"
 	Reason       string   `json:"reason,omitempty"` // why the link ended last
+}
+
+// Link is what else is known of a PPP link, for who looks at one session.
+type Link struct {
+	Phase          string            `json:"phase"`                   // RFC 1661 section 3.2 names, in lower case
+	Seconds        float64           `json:"seconds"`                 // that LCP has been open, 0 when it is not
+	Failures       int               `json:"failures"`                // attempts in a row that brought no network up
+	LocalOptions   []string          `json:"local_options,omitempty"` // of LCP, as agreed: what we take, in pppd's words
+	PeerOptions    []string          `json:"peer_options,omitempty"`  // and the peer
+	IPCPReason     string            `json:"ipcp_reason,omitempty"`   // why IPCP ended or failed last
+	IPv6CPReason   string            `json:"ipv6cp_reason,omitempty"` // and IPV6CP
+	RxDataPackets  uint64            `json:"rx_data_packets"`         // without control frames
+	TxDataPackets  uint64            `json:"tx_data_packets"`         //
+	ScriptsRefused int               `json:"scripts_refused"`         // that were not run because too many waited
+	Echo           *Echo             `json:"echo,omitempty"`          // of the keepalive
+	Counters       map[string]uint64 `json:"counters,omitempty"`      // of the automata, by name; without those at 0
+}
+
+// Echo is what the last Echo-Requests of LCP say, at most 16, since LCP opened.
+type Echo struct {
+	Sent    int       `json:"sent"` // without the one that is waited for
+	Lost    int       `json:"lost"`
+	RTTLast float64   `json:"rtt_last_ms"` // of those answered; all 0 when none was
+	RTTMin  float64   `json:"rtt_min_ms"`
+	RTTMean float64   `json:"rtt_mean_ms"`
+	RTTMax  float64   `json:"rtt_max_ms"`
+	Recent  []float64 `json:"recent_ms"` // the newest first; -1: lost
 }
 
 // Traffic counts what passed: received from the pseudowire and sent into it.
