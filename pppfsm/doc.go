@@ -43,6 +43,8 @@
 //     one that is open or opening. Passive is footnote p; Silent goes to
 //     Stopped instead of Req-Sent.
 //   - Ten requests or echoes in a row with our own magic number end the link.
+//   - IPCP ends with a reason when either end has no address, or both have the
+//     same: neither 0.0.0.0 nor an address left out is agreed on for good.
 //   - Authentication-Protocol is rejected; the peer decides what follows.
 //   - A network protocol that ends leaves the link and the other one alone.
 //   - FF 03 is taken with and without in every frame. See FramingMode for what

@@ -2,6 +2,7 @@ package pppfsm
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -75,6 +76,8 @@ func fuzzConfigs() []Config {
 		{Silent: true, IPv4: true},
 		{Passive: true, MaxReply: 128, MaxConfigure: 2},
 		{Framing: FramingBare, RequestACFC: true, RequestPFC: true, IPv6: true, MaxFailure: 1},
+		remote,
+		{IPv4: true, IPv6: true, AcceptLocal: true, AllowPeer: remote.AllowPeer},
 		{NoACFC: true, NoPFC: true, NoMagic: true, MRU: 200, IPv4: true, IPv6: true, Framing: FramingHDLC},
 	}
 }
@@ -104,7 +107,7 @@ func FuzzLink(f *testing.F) {
 			op, arg := script[0], script[1]
 			script = script[2:]
 			inputs := 0
-			switch op % 8 {
+			switch op % 10 {
 			case 0:
 				n := min(int(arg), len(script))
 				kept := bytes.Clone(script[:n])
@@ -115,7 +118,7 @@ func FuzzLink(f *testing.F) {
 				script, inputs = script[n:], 1
 			case 1, 2:
 				m := [...]*machine{&l.lcp.machine, &l.ipcp.machine, &l.ipv6cp.machine}[arg%3]
-				l.Input(now, frame(m.proto, Code(2+(op%8-1)*2), m.reqID, bytes.Clone(m.sent[:m.sentLen])))
+				l.Input(now, frame(m.proto, Code(2+(op%10-1)*2), m.reqID, bytes.Clone(m.sent[:m.sentLen])))
 				inputs = 1
 			case 3:
 				now = now.Add(time.Duration(arg) * 100 * time.Millisecond)
@@ -131,6 +134,12 @@ func FuzzLink(f *testing.F) {
 				l.Down(now)
 			case 7:
 				l.Up(now)
+				inputs = 1
+			case 8:
+				l.SetPeerAddress(netip.AddrFrom4([4]byte{10, 0, 0, arg}))
+			case 9:
+				l.CloseIPv4(now, "four")
+				l.CloseIPv6(now, "six")
 				inputs = 1
 			}
 			checkInvariants(t, l, inputs)
