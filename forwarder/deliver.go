@@ -35,7 +35,7 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 	case encap.ProtoIPv6:
 		need = linkIPv6
 	default:
-		in.punt(s, frame)
+		in.punt(EventFrame, s, frame)
 		return
 	}
 	switch {
@@ -44,6 +44,10 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 		return
 	case len(info) == 0 || info[0]>>4 != ipVersion(proto):
 		in.drop(s, DropMalformed) // a TUN takes the protocol from the packet: it must not lie about it
+		return
+	}
+	if link&linkRouter != 0 && need == linkIPv6 && toRouter(info) {
+		in.punt(EventRouter, s, info)
 		return
 	}
 	if s.cfg.ClampMSS {
@@ -58,7 +62,7 @@ func (in *inbound) notOpen(s *Session, frame []byte) {
 	in.drop(s, DropNotOpen)
 	if s.shown == 0 || in.now-s.shown >= showEvery {
 		s.shown = max(in.now, 1)
-		in.f.punt(s, frame) // counted as dropped, and only so
+		in.f.punt(EventFrame, s, frame) // counted as dropped, and only so
 	}
 }
 
@@ -148,9 +152,9 @@ func (in *inbound) drop(s *Session, r DropReason) {
 	}
 }
 
-// punt copies a PPP frame for the control side.
-func (in *inbound) punt(s *Session, frame []byte) {
-	if !in.f.punt(s, frame) {
+// punt copies a frame, or for EventRouter an IPv6 packet, for the control side.
+func (in *inbound) punt(kind EventKind, s *Session, frame []byte) {
+	if !in.f.punt(kind, s, frame) {
 		in.drop(s, DropPunt)
 		return
 	}
