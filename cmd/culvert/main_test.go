@@ -107,6 +107,7 @@ func (source) Sessions() []mgmt.Session {
 			PPP: &mgmt.PPP{
 				LCP: "Opened", IPCP: "Opened", IPv6CP: "Opened", LocalMRU: 1448, PeerMRU: 1400, LocalAddress: "10.77.0.1",
 				PeerAddress: "10.77.0.2", LocalID: "fe80::1", PeerID: "fe80::2", DNS: []string{"192.0.2.53", "192.0.2.54"}, Framing: "hdlc",
+				Prefix: "2001:db8:0:7::/64", Delegated: "2001:db8:8000:700::/56", IPCPReason: "pool customers: no address left",
 			},
 		},
 	}
@@ -127,6 +128,13 @@ func (source) Drops() []mgmt.Drop {
 	return []mgmt.Drop{
 		{Reason: "unknown_session", Help: "no session has this id"},
 		{Reason: "cookie_mismatch", Help: "the cookie is not the session's", Count: 12},
+	}
+}
+
+func (source) Pools() []mgmt.Pool {
+	return []mgmt.Pool{
+		{Name: "lan", Kind: "ipv6", PrefixLength: 56, Size: 1 << 24, Used: 2, Free: 1<<24 - 2},
+		{Name: "customers", Kind: "ipv4", PrefixLength: 32, Size: 254, Used: 254, Exhausted: 12},
 	}
 }
 

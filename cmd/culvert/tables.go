@@ -80,6 +80,15 @@ func dropTable(w io.Writer, ds []mgmt.Drop) error {
 	return t.flush()
 }
 
+func poolTable(w io.Writer, ps []mgmt.Pool) error {
+	t := newTable(w, "POOL", "KIND", "LENGTH", "SIZE", "USED", "FREE", "EXHAUSTED")
+	for i := range ps {
+		v := &ps[i]
+		t.row(v.Name, v.Kind, v.PrefixLength, count(v.Size), count(v.Used), count(v.Free), count(v.Exhausted))
+	}
+	return t.flush()
+}
+
 // sessionDetail prints one session as lines of name and value; counters are exact here.
 func sessionDetail(w io.Writer, s mgmt.Session) error {
 	t := newTable(w)
@@ -116,7 +125,11 @@ func pppDetail(t *table, p *mgmt.PPP) {
 	t.row("Address", pair(p.LocalAddress, p.PeerAddress))
 	t.row("IPv6 address", pair(p.LocalID, p.PeerID))
 	t.row("DNS", strings.Join(p.DNS, ", "))
+	t.row("Prefix", p.Prefix)
+	t.row("Delegated", p.Delegated)
 	t.row("Last ended", p.Reason)
+	t.row("IPv4 ended", p.IPCPReason)
+	t.row("IPv6 ended", p.IPv6CPReason)
 }
 
 // pair prints a local and a peer's value, nothing when neither is known.

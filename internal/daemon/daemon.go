@@ -12,6 +12,7 @@ import (
 	"culvert/forwarder"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
+	"culvert/internal/pool"
 	"culvert/internal/version"
 )
 
@@ -37,6 +38,9 @@ type daemon struct {
 	sessions []*session
 	byFwd    map[*forwarder.Session]*session
 	timers   timers
+	pools    map[string]*pool.Pool
+	inUse    addressBook
+	duid     []byte    // ours as a DHCPv6 server
 	probeAt  time.Time // when path MTUs are asked for next
 }
 
@@ -99,6 +103,12 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		noisy: log.WithOptions(zap.WrapCore(sampled)),
 		fwd:   fwd,
 		byFwd: make(map[*forwarder.Session]*session),
+		inUse: make(addressBook),
+		duid:  serverDUID(),
+	}
+	if err := d.addPools(); err != nil {
+		d.teardown()
+		return nil, err
 	}
 	for i := range cfg.Tunnels {
 		if err := d.addTunnel(&cfg.Tunnels[i]); err != nil {

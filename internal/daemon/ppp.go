@@ -3,12 +3,14 @@ package daemon
 import (
 	"crypto/rand"
 	"net/netip"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"culvert/encap"
 	"culvert/forwarder"
+	"culvert/internal/pool"
 	"culvert/pppfsm"
 )
 
@@ -32,6 +34,11 @@ type ppp struct {
 	reopen   time.Time     // zero: not waiting
 	backoff  time.Duration // of the next reopening
 	timer    timer
+
+	lease    *pool.Lease // of the peer's IPv4 address, nil: none
+	us, peer held        // the ends' IPv4 addresses while IPv4 is up
+
+	router *router // nil: we are none on this link
 }
 
 // address is one that must be taken off the device again.
@@ -41,7 +48,7 @@ type address struct {
 	v6    bool
 }
 
-func newPPP(s *session) *ppp {
+func (d *daemon) newPPP(s *session) *ppp {
 	c := s.cfg.PPP.Link
 	if c.MRU = s.cfg.PPP.MRU; c.MRU == 0 {
 		c.MRU = s.tunnel.fwd.ReceiveMTU(s.fcfg)
@@ -49,19 +56,35 @@ func newPPP(s *session) *ppp {
 			c.MRU = max(c.MRU, minIPv6MTU)
 		}
 	}
-	return &ppp{link: pppfsm.NewLink(c, rand.Reader), backoff: reopenFirst, timer: timer{index: -1}}
+	if c.AcceptPeer || !c.PeerAddress.IsValid() && s.cfg.PPP.Pool == "" {
+		c.AllowPeer = func(a netip.Addr) bool { return d.whyNot(s, a, forPeer) == "" }
+	}
+	return &ppp{
+		link: pppfsm.NewLink(c, rand.Reader), backoff: reopenFirst, timer: timer{index: -1}, router: d.newRouter(s),
+	}
 }
 
 // settle carries out what the session's link wants done and arms its timer.
 func (d *daemon) settle(s *session, now time.Time) {
-	for _, a := range s.ppp.link.Take() {
-		d.act(s, a, now)
+	for todo := s.ppp.link.Take(); len(todo) > 0; todo = s.ppp.link.Take() { // an action may lead to more
+		for _, a := range todo {
+			d.act(s, a, now)
+		}
 	}
-	next := s.ppp.link.Deadline()
-	if r := s.ppp.reopen; !r.IsZero() && (next.IsZero() || r.Before(next)) {
-		next = r
+	next := earlier(s.ppp.link.Deadline(), s.ppp.reopen)
+	if s.ppp.router != nil {
+		d.settleRouter(s)
+		next = earlier(next, s.ppp.router.link.Deadline())
 	}
 	d.timers.set(&s.ppp.timer, s, next)
+}
+
+// earlier is the first of two times, of which the zero one is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // tick gives the link the time, and opens it again when that is due.
@@ -72,6 +95,9 @@ func (d *daemon) tick(s *session, now time.Time) {
 		p.link.Open(now) // no effect when the peer has begun meanwhile
 	}
 	p.link.Tick(now)
+	if p.router != nil {
+		p.router.link.Tick(now)
+	}
 	d.settle(s, now)
 }
 
@@ -85,20 +111,27 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 		p.peerMRU = a.PeerMRU
 		p.state = forwarder.LinkState{Framing: a.Framing}
 		d.adaptMTU(s)
+		d.assign(s, now)
 	case pppfsm.LinkClosed:
+		d.unassign(s)
 		p.state = forwarder.LinkState{}
 		p.peerMRU = 0
 		s.fwd.SetLink(p.state)
 	case pppfsm.IPv4Up:
-		d.ipv4Up(s, a)
+		d.ipv4Up(s, a, now)
 	case pppfsm.IPv4Down:
+		if !p.state.IPv4 {
+			return // its addresses could not be had
+		}
 		d.noisy.Info("IPv4 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
 		p.state.IPv4 = false
 		d.networkDown(s, false)
+		d.letGo(s)
 	case pppfsm.IPv6Up:
-		d.ipv6Up(s, a)
+		d.ipv6Up(s, a, now)
 	case pppfsm.IPv6Down:
 		d.noisy.Info("IPv6 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
+		d.routerDown(s, now)
 		p.state.IPv6 = false
 		d.networkDown(s, true)
 	case pppfsm.Finished:
@@ -117,12 +150,15 @@ func (d *daemon) linkFinished(s *session, reason string, now time.Time) {
 	p.backoff = min(2*p.backoff, reopenMost)
 }
 
-func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up) {
+func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up, now time.Time) {
+	if why := d.hold(s, a); why != "" {
+		d.noisy.Warn("IPv4 refused", zap.String("session", s.cfg.Name), zap.String("reason", why))
+		s.ppp.link.CloseIPv4(now, why)
+		return
+	}
 	d.noisy.Info("IPv4 up", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName),
 		zap.Stringer("local", a.Local), zap.Stringer("peer", a.Peer))
-	if a.Local.IsValid() {
-		d.addAddress(s, address{local: netip.PrefixFrom(a.Local, 32), peer: a.Peer})
-	}
+	d.addAddress(s, address{local: netip.PrefixFrom(a.Local, 32), peer: a.Peer})
 	for _, e := range s.cfg.Addresses {
 		if e.Addr().Is4() {
 			d.addAddress(s, address{local: e})
@@ -135,7 +171,7 @@ func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up) {
 	d.networkUp(s, false)
 }
 
-func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up) {
+func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up, now time.Time) {
 	local := linkLocal(a.LocalID)
 	d.noisy.Info("IPv6 up", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName),
 		zap.Stringer("local", local), zap.Stringer("peer", linkLocal(a.PeerID)))
@@ -146,7 +182,9 @@ func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up) {
 		}
 	}
 	s.ppp.state.IPv6 = true
+	s.ppp.state.Router = s.ppp.router != nil
 	d.networkUp(s, true)
+	d.routerUp(s, a, now)
 }
 
 // linkLocal is fe80::/64 with a negotiated interface identifier (RFC 5072 section 5).
@@ -206,6 +244,15 @@ func (d *daemon) addRoute(s *session, to netip.Prefix, via netip.Addr) {
 		return
 	}
 	s.ppp.routes = append(s.ppp.routes, to)
+}
+
+func (d *daemon) removeRoute(s *session, to netip.Prefix) {
+	i := slices.Index(s.ppp.routes, to)
+	if i < 0 {
+		return // it could not be set
+	}
+	s.ppp.routes = slices.Delete(s.ppp.routes, i, i+1)
+	d.complain(s, "remove route", s.dev.RemoveRoute(to, netip.Addr{}))
 }
 
 // framingName says how data frames begin, for people.

@@ -19,6 +19,7 @@ type Source interface {
 	Sessions() []Session
 	Workers() []Worker
 	Drops() []Drop
+	Pools() []Pool
 	Version() string // the release, version.Version of the serving program
 }
 

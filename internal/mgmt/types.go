@@ -46,8 +46,12 @@ type PPP struct {
 	LocalID      string   `json:"local_interface_id,omitempty"` // link-local address made from it
 	PeerID       string   `json:"peer_interface_id,omitempty"`
 	DNS          []string `json:"dns,omitempty"`
-	Framing      string   `json:"framing"`          // "hdlc" or "bare"
-	Reason       string   `json:"reason,omitempty"` // why the link ended last
+	Framing      string   `json:"framing"`               // "hdlc" or "bare"
+	Reason       string   `json:"reason,omitempty"`      // why the link ended last
+	IPCPReason   string   `json:"ipcp_reason,omitempty"` // and why IPv4 and IPv6 alone did
+	IPv6CPReason string   `json:"ipv6cp_reason,omitempty"`
+	Prefix       string   `json:"prefix,omitempty"`           // of the link, advertised to the peer
+	Delegated    string   `json:"delegated_prefix,omitempty"` // to the peer by DHCPv6
 }
 
 // Traffic counts what passed: received from the pseudowire and sent into it.
@@ -71,6 +75,17 @@ type Worker struct {
 	Injected  uint64   `json:"injected"`           // and taken from it
 	Dropped   uint64   `json:"dropped"`
 	Traffic
+}
+
+// Pool is what `show pools` prints of one pool of addresses or prefixes.
+type Pool struct {
+	Name         string `json:"name"`
+	Kind         string `json:"kind"`          // "ipv4" or "ipv6"
+	PrefixLength int    `json:"prefix_length"` // of what is given out
+	Size         uint64 `json:"size"`
+	Used         uint64 `json:"used"`
+	Free         uint64 `json:"free"`
+	Exhausted    uint64 `json:"exhausted"` // requests that found nothing left
 }
 
 // Drop is one reason for which packets were dropped, over all workers.
