@@ -33,6 +33,8 @@ dns = ["192.0.2.53"]
 ipv6_pool = "links"
 pd_pool = "lan"
 ipv6_dns = ["2001:db8::53"]
+ipv6_preferred_lifetime = 10
+ipv6_valid_lifetime = 7200
 lcp_restart = 1
 `
 
@@ -122,6 +124,13 @@ func delegation(t *testing.T, c *culvert, l *link) {
 	hostPings(t, c.lab, inside)
 	p.run(t, "grep -q '2001:db8::53' /tmp/dhcp6c.log")
 
+	if l.transport.name == "udp4" { // once is enough: dhcp6c waits 18 seconds at least
+		p.run(t, "until_ok 400 grep -q 'send renew' /tmp/dhcp6c.log")
+		p.run(t, "until_ok 40 sh -c 'sed 1,/send.renew/d /tmp/dhcp6c.log | grep -q \"update a prefix 2001:db8:8000::/56\"'")
+		if got := c.session(t, l.sid()).PPP.Delegated; got != prefix {
+			t.Errorf("the session shows %q after Renew", got)
+		}
+	}
 	p.run(t, "kill -TERM $dhcp; wait $dhcp; dhcp=")
 	eventually(t, 5*time.Second, func() string {
 		if r := hostRoutes(t, c.lab); strings.Contains(r, prefix) {
