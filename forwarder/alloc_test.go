@@ -41,7 +41,7 @@ func newPair(t testing.TB, workers int, change func(*TunnelConfig, *SessionConfi
 			t.Fatal(err)
 		}
 		s.SetMTU(1400)
-		s.SetLink(LinkState{Ethernet: true, IPv4: true, IPv6: true})
+		s.SetLink(LinkState{Ethernet: true, IPv4: true, IPv6: true, Router: true})
 		return s
 	}
 	ta := TunnelConfig{Name: "a", Local: la, TOS: -1, DF: true}
@@ -83,6 +83,7 @@ func TestWholePathAllocatesNothing(t *testing.T) {
 		{"Ethernet", nil, etherFrame(1400, 1)},
 		{"Ethernet with IP inside", nil, ethernet(0x0800, 1, ipv4Packet(1000, true, 1))},
 		{"PPP", func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP }, ipv4Packet(1400, true, 1)},
+		{"PPP, IPv6", func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP }, ipv6Packet(1400, 1)},
 		{"PPP, SYN clamped", func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP }, synPacket(1460)},
 		{"numbered, reorder queue, TOS copied, TTL", func(tc *TunnelConfig, c *SessionConfig) {
 			c.Pseudowire, c.Sequence, c.ReorderTimeout = PPP, true, time.Millisecond

@@ -37,7 +37,7 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 	case encap.ProtoIPv6:
 		need = linkIPv6
 	default:
-		in.punt(s, frame)
+		in.punt(EventFrame, s, frame)
 		return
 	}
 	switch {
@@ -46,6 +46,10 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 		return
 	case len(info) == 0 || info[0]>>4 != ipVersion(proto):
 		in.drop(s, DropMalformed) // a TUN takes the protocol from the packet: it must not lie about it
+		return
+	}
+	if link&linkRouter != 0 && need == linkIPv6 && toRouter(info) {
+		in.punt(EventRouter, s, info)
 		return
 	}
 	if s.cfg.ClampMSS {
@@ -60,7 +64,7 @@ func (in *inbound) notOpen(s *Session, frame []byte) {
 	in.drop(s, DropNotOpen)
 	if s.shown == 0 || in.now-s.shown >= showEvery {
 		s.shown = max(in.now, 1)
-		in.f.punt(s, frame) // counted as dropped, and only so
+		in.f.punt(EventFrame, s, frame) // counted as dropped, and only so
 	}
 }
 
@@ -157,10 +161,10 @@ const (
 	puntBurst = 256
 )
 
-// punt copies a PPP frame for the control side.
-func (in *inbound) punt(s *Session, frame []byte) {
+// punt copies a frame, or for EventRouter an IPv6 packet, for the control side.
+func (in *inbound) punt(kind EventKind, s *Session, frame []byte) {
 	until := max(s.puntsUntil, in.now) + puntEvery
-	if until-in.now > puntBurst*puntEvery || !in.f.punt(s, frame) {
+	if until-in.now > puntBurst*puntEvery || !in.f.punt(kind, s, frame) {
 		in.drop(s, DropPunt)
 		return
 	}

@@ -9,6 +9,8 @@ type EventKind uint8
 const (
 	// EventFrame brings a PPP frame that is not IP data: LCP, an NCP, authentication, or a protocol nobody knows.
 	EventFrame EventKind = iota + 1
+	// EventRouter brings an IPv6 packet that asks for the link's router: a Router Solicitation, or DHCPv6.
+	EventRouter
 	// EventPathMTU says that a tunnel's path MTU changed.
 	EventPathMTU
 	// EventDeviceGone says that a session's device was removed by somebody else.
@@ -20,9 +22,9 @@ const (
 // Event is news for the control side.
 type Event struct {
 	Kind    EventKind
-	Session *Session // EventFrame, EventDeviceGone
+	Session *Session // EventFrame, EventRouter, EventDeviceGone
 	Tunnel  *Tunnel  // EventPathMTU
-	Frame   []byte   // EventFrame: valid until Release
+	Frame   []byte   // EventFrame, EventRouter: valid until Release
 	Err     error    // EventFailed
 	pooled  *[]byte
 }
@@ -56,13 +58,13 @@ func (f *Forwarder) event(e Event) bool {
 	}
 }
 
-// punt copies a PPP frame for the control side; false when it has no room.
-func (f *Forwarder) punt(s *Session, frame []byte) bool {
+// punt copies a PPP frame, or for EventRouter an IPv6 packet, for the control side; false when it has no room.
+func (f *Forwarder) punt(kind EventKind, s *Session, frame []byte) bool {
 	if len(frame) > maxPunt || len(f.events) == cap(f.events) {
 		return false
 	}
 	p := f.frames.Get().(*[]byte)
-	e := Event{Kind: EventFrame, Session: s, Frame: (*p)[:copy(*p, frame)], pooled: p}
+	e := Event{Kind: kind, Session: s, Frame: (*p)[:copy(*p, frame)], pooled: p}
 	if !f.event(e) {
 		f.frames.Put(p)
 		return false

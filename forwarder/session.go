@@ -63,6 +63,7 @@ type SessionConfig struct {
 type LinkState struct {
 	Ethernet   bool             // Ethernet pseudowire usable
 	IPv4, IPv6 bool             // IPCP, IPV6CP opened
+	Router     bool             // Router Solicitations and DHCPv6 of the peer are the control side's: EventRouter
 	Framing    encap.PPPFraming // how data frames are sent
 }
 
@@ -72,6 +73,7 @@ const (
 	linkIPv6
 	linkNoAddressControl
 	linkCompressProtocol
+	linkRouter
 )
 
 func (l LinkState) bits() (b uint32) {
@@ -84,6 +86,7 @@ func (l LinkState) bits() (b uint32) {
 		{l.IPv6, linkIPv6},
 		{l.Framing.NoAddressControl, linkNoAddressControl},
 		{l.Framing.CompressProtocol, linkCompressProtocol},
+		{l.Router, linkRouter},
 	} {
 		if f.on {
 			b |= f.bit

@@ -36,8 +36,7 @@ type LinkClosed struct{}
 
 // IPv4Up says that IPCP is Opened: IPv4 packets may flow (RFC 1332 §2).
 type IPv4Up struct {
-	// Local is our address. Peer is the peer's; it is the zero Addr when
-	// neither side named it.
+	// Local is our address, Peer the peer's. Both are valid and differ.
 	Local, Peer netip.Addr
 	// DNS and NBNS are the servers the peer told us, the zero Addr where
 	// it told none (RFC 1877). Only asked for with Config.UsePeerDNS and

@@ -89,8 +89,15 @@ type Config struct {
 	IPv4, IPv6 bool
 	// LocalAddress is our IPv4 address; zero or 0.0.0.0 asks the peer.
 	// PeerAddress is the address the peer must have; zero or 0.0.0.0 takes
-	// what it says.
+	// what it says. Link.SetPeerAddress overrides it.
 	LocalAddress, PeerAddress netip.Addr
+	// AcceptLocal takes the address the peer wants us to have instead of
+	// LocalAddress, AcceptPeer the one it wants for itself instead of
+	// PeerAddress (pppd: ipcp-accept-local, ipcp-accept-remote).
+	AcceptLocal, AcceptPeer bool
+	// AllowPeer, where it is set, judges every address the peer chooses for
+	// itself. It is called from Input and must not call the Link.
+	AllowPeer func(netip.Addr) bool
 	// DNS and NBNS are the IPv4 servers told to a peer that asks
 	// (RFC 1877); the zero address is not offered (pppd: ms-dns, ms-wins).
 	DNS, NBNS [2]netip.Addr

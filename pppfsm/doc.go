@@ -81,6 +81,8 @@
 //   - A peer that answers a later Challenge under another name is refused.
 //   - MS-CHAPv2 Failures carry R=0; retries and Change-Password (RFC 2759 §7)
 //     are not offered and not used.
+//   - IPCP ends with a reason when either end has no address, or both have the
+//     same: neither 0.0.0.0 nor an address left out is agreed on for good.
 //   - A network protocol that ends leaves the link and the other one alone.
 //   - FF 03 is taken with and without in every frame. See FramingMode for what
 //     is sent; the compressions are never used in control packets.

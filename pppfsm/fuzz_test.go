@@ -3,6 +3,7 @@ package pppfsm
 import (
 	"bytes"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -80,6 +81,8 @@ func fuzzConfigs() []Config {
 		{Auth: mutual(allMethods, allMethods, testSecret), IPv4: true, LocalAddress: ip4("10.0.0.1"), IPv6: true},
 		{Auth: mutual([]AuthMethod{AuthPAP}, []AuthMethod{AuthPAP, AuthCHAP}, testSecret), MaxReply: 128},
 		{Auth: mutual([]AuthMethod{AuthCHAP}, []AuthMethod{AuthMSCHAPv2}, ""), IPv6: true},
+		remote,
+		{IPv4: true, IPv6: true, AcceptLocal: true, AllowPeer: remote.AllowPeer},
 		{NoACFC: true, NoPFC: true, NoMagic: true, MRU: 200, IPv4: true, IPv6: true, Framing: FramingHDLC},
 		{
 			IPv4: true, IPv6: true, LocalAddress: ip4("10.0.0.1"), EchoInterval: time.Second, EchoFailures: 2, EchoAdaptive: true,
@@ -138,7 +141,7 @@ func TestRandomWalks(t *testing.T) {
 }
 
 // numOps is how many operations a script knows.
-const numOps = 11
+const numOps = 13
 
 // drive carries a script out on a new link and checks it after each step.
 func drive(t *testing.T, which uint8, script []byte) {
@@ -187,6 +190,12 @@ func drive(t *testing.T, which uint8, script []byte) {
 			inputs = 1
 		case 10:
 			l.Input(now, authFrame(l, arg))
+			inputs = 1
+		case 11:
+			l.SetPeerAddress(netip.AddrFrom4([4]byte{10, 0, 0, arg}))
+		case 12:
+			l.CloseIPv4(now, "four")
+			l.CloseIPv6(now, "six")
 			inputs = 1
 		}
 		checkInvariants(t, l, inputs)

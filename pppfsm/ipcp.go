@@ -9,8 +9,8 @@ type ipcp struct {
 	machine
 
 	// local is the address our Configure-Request names, peer the one in
-	// the peer's; zero: none yet.
-	local, peer [4]byte
+	// the peer's; zero: none yet. assigned is what SetPeerAddress said.
+	local, peer, assigned [4]byte
 	// servers are what we ask for, in the order of the option numbers:
 	// DNS, NBNS, second DNS, second NBNS.
 	servers [numServers][4]byte
@@ -112,24 +112,42 @@ func (c *ipcp) offer(o option, b []byte) ([]byte, verdict) {
 	return b, verdictReject
 }
 
-// offerAddress judges the address the peer names (RFC 1332 §3.3): the
-// configured one is insisted on; without one every address of a host is taken
-// but our own, and a peer that asks gets nothing.
+// wanted is the address the peer is to have: what its owner assigned, else the
+// configured one; zero: none.
+func (c *ipcp) wanted() [4]byte {
+	if c.assigned != [4]byte{} {
+		return c.assigned
+	}
+	return ipv4Of(c.link.cfg.PeerAddress)
+}
+
+// offerAddress judges the address the peer names (RFC 1332 §3.3): the one it
+// is to have is insisted on, unless its own choice is to be taken where that is
+// allowed. Without one every address that is allowed is taken, and a peer that
+// asks gets nothing.
 func (c *ipcp) offerAddress(o option, b []byte) ([]byte, verdict) {
-	want := ipv4Of(c.link.cfg.PeerAddress)
+	want := c.wanted()
 	var v [4]byte
 	if len(o) == 6 {
 		v = [4]byte(o.data())
 	}
-	if want != [4]byte{} {
-		if v != want {
-			return appendOption(b, optIPAddress, want[:]...), verdictNak
-		}
-	} else if !usable(v) || v == c.local {
+	known := want != [4]byte{}
+	switch {
+	case known && v == want:
+	case (!known || c.link.cfg.AcceptPeer) && c.allowed(v):
+	case known:
+		return appendOption(b, optIPAddress, want[:]...), verdictNak
+	default:
 		return b, verdictReject
 	}
 	c.peer = v
 	return b, verdictAck
+}
+
+// allowed says that the peer may have v by its own choice.
+func (c *ipcp) allowed(v [4]byte) bool {
+	allow := c.link.cfg.AllowPeer
+	return usable(v) && v != c.local && (allow == nil || allow(addrOf(v)))
 }
 
 // missing asks a peer that named no address for one (RFC 1332 §3.3).
@@ -137,13 +155,13 @@ func (c *ipcp) missing(have optionSet, b []byte) []byte {
 	if have.has(optIPAddress) || c.refused {
 		return b
 	}
-	want := ipv4Of(c.link.cfg.PeerAddress)
+	want := c.wanted()
 	return appendOption(b, optIPAddress, want[:]...)
 }
 
-// naked takes the address and the servers the peer tells us, unless our
-// address is configured. A peer that never agrees makes us leave the option
-// out.
+// naked takes the address and the servers the peer tells us; our address only
+// when none is configured, or AcceptLocal is. The peer's own address is never
+// taken. A peer that never agrees makes us leave the option out.
 func (c *ipcp) naked(o option, mine, last bool) {
 	switch {
 	case !mine:
@@ -158,7 +176,8 @@ func (c *ipcp) naked(o option, mine, last bool) {
 	switch k := o.kind(); {
 	case !usable(v):
 	case k == optIPAddress:
-		if ipv4Of(c.link.cfg.LocalAddress) == [4]byte{} {
+		cfg := &c.link.cfg
+		if v != c.peer && v != c.wanted() && (cfg.AcceptLocal || ipv4Of(cfg.LocalAddress) == [4]byte{}) {
 			c.local = v
 		}
 	case k >= optDNS1 && k <= optNBNS2:
@@ -177,23 +196,33 @@ func (c *ipcp) rejected(o option) {
 	}
 }
 
-// up announces the addresses. Without one of our own there is nothing to
-// announce, and IPCP closes; IPV6CP goes on.
+// up announces the addresses. Without both, or with one for both ends, there
+// is nothing to announce, and IPCP closes; IPV6CP goes on.
 func (c *ipcp) up() {
-	if c.local == [4]byte{} {
-		c.closeFor("no local IPv4 address")
+	a := c.upAction()
+	reason := ""
+	switch {
+	case !a.Local.IsValid():
+		reason = "no local IPv4 address"
+	case !a.Peer.IsValid():
+		reason = "no peer IPv4 address"
+	case a.Local == a.Peer:
+		reason = "both ends have the IPv4 address " + a.Local.String()
+	}
+	if reason != "" {
+		c.closeFor(reason)
 		return
 	}
 	c.reason, c.announced = "", true
 	c.link.watch()
-	c.link.emit(c.upAction())
+	c.link.emit(a)
 }
 
 // upAction is what was negotiated.
 func (c *ipcp) upAction() IPv4Up {
 	peer := c.peer
 	if peer == [4]byte{} {
-		peer = ipv4Of(c.link.cfg.PeerAddress)
+		peer = c.wanted()
 	}
 	a := IPv4Up{Local: addrOf(c.local), Peer: addrOf(peer)}
 	for i := range a.DNS {

@@ -3,6 +3,7 @@ package pppfsm
 import (
 	"encoding/binary"
 	"io"
+	"net/netip"
 	"time"
 
 	"culvert/encap"
@@ -66,6 +67,29 @@ func (l *Link) Open(now time.Time) {
 func (l *Link) Close(now time.Time, reason string) {
 	l.now = now
 	l.lcp.closeFor(reason)
+	l.settle()
+}
+
+// SetPeerAddress is the IPv4 address the peer is to have from now on, before
+// that of the configuration; the zero Addr takes it back. Its place is after
+// LinkOpened, before the next Input: the first request of the peer is judged
+// by it. What has been agreed on stays.
+func (l *Link) SetPeerAddress(a netip.Addr) { l.ipcp.assigned = ipv4Of(a) }
+
+// CloseIPv4 ends IPCP, or keeps it from opening, until LCP opens again; the
+// peer is told reason in a Terminate-Request. The link and IPv6 go on.
+func (l *Link) CloseIPv4(now time.Time, reason string) { l.closeNetwork(now, &l.ipcp.machine, reason) }
+
+// CloseIPv6 does so for IPV6CP.
+func (l *Link) CloseIPv6(now time.Time, reason string) {
+	l.closeNetwork(now, &l.ipv6cp.machine, reason)
+}
+
+func (l *Link) closeNetwork(now time.Time, m *machine, reason string) {
+	l.now = now
+	if m.state > Starting {
+		m.closeFor(reason)
+	}
 	l.settle()
 }
 

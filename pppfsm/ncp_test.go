@@ -25,6 +25,12 @@ var (
 	}
 	client = Config{IPv4: true, UsePeerDNS: true}
 	open4  = Config{IPv4: true, LocalAddress: ip4("10.0.0.1")} // takes any peer
+	// remote has an address for the peer and takes another one, but not all.
+	remote = Config{
+		IPv4: true, LocalAddress: ip4("10.0.0.1"), PeerAddress: ip4("10.0.0.2"), AcceptPeer: true,
+		AllowPeer: func(a netip.Addr) bool { return a != ip4("10.0.0.66") },
+	}
+	picky = Config{IPv4: true, LocalAddress: ip4("10.0.0.1"), AllowPeer: remote.AllowPeer}
 )
 
 // TestIPCPRequests judges the peer's options (RFC 1332 §3, RFC 1877 §1).
@@ -55,6 +61,14 @@ func TestIPCPRequests(t *testing.T) {
 		{"short without configuration", open4, "0304 0a00", rej, "0304 0a00"},
 		{"omitted", server, "", nak, "0306 0a000002"},
 		{"omitted, nothing known", open4, "", nak, "0306 00000000"},
+		{"own choice", remote, "0306 c0000205", ack, ""},
+		{"assigned all the same", remote, "0306 0a000002", ack, ""},
+		{"no choice", remote, "0306 00000000", nak, "0306 0a000002"},
+		{"chooses ours", remote, "0306 0a000001", nak, "0306 0a000002"},
+		{"chooses what is not allowed", remote, "0306 0a000042", nak, "0306 0a000002"},
+		{"multicast, configured", remote, "0306 e0000001", nak, "0306 0a000002"},
+		{"not allowed, nothing to give", picky, "0306 0a000042", rej, "0306 0a000042"},
+		{"allowed", picky, "0306 0a000043", ack, ""},
 		{"VJ", server, "0206 002d0f01 0306 0a000002", rej, "0206 002d0f01"},
 		{"deprecated pair", server, "010a 0a000002 0a000001", rej, "010a 0a000002 0a000001"},
 		{"mobile", server, "0406 0a000002 0306 0a000002", rej, "0406 0a000002"},
@@ -141,15 +155,17 @@ func TestIPCPMaxFailure(t *testing.T) {
 	}
 }
 
-// TestIPCPOmitted: the address is asked for once by Nak, then done without.
+// TestIPCPOmitted: the address is asked for once by Nak. A peer that still has
+// none cannot be reached, and IPCP closes.
 func TestIPCPOmitted(t *testing.T) {
 	r := newRig(t, open4).open("")
 	r.ackOurs(ipcpP)
 	r.in(ipcpP, CodeConfigureRequest, 1, nil)
 	r.last(ipcpP, CodeConfigureNak)
 	r.in(ipcpP, CodeConfigureRequest, 2, nil)
-	if up := must[IPv4Up](r); up.Peer.IsValid() || up.Local != ip4("10.0.0.1") {
-		t.Errorf("up %+v", up)
+	mustNot[IPv4Up](r)
+	if q := r.last(ipcpP, CodeTerminateRequest); string(q.data) != "no peer IPv4 address" {
+		t.Errorf("text %q", q.data)
 	}
 }
 
@@ -172,6 +188,104 @@ func TestIPCPFixedLocal(t *testing.T) {
 	if up := must[IPv4Up](r); up.Local != ip4("10.0.0.1") || up.Peer != ip4("10.0.0.2") {
 		t.Errorf("up %+v", up)
 	}
+}
+
+// TestIPCPAcceptLocal: the peer's Nak is taken, but neither its own address nor
+// the one it is to have.
+func TestIPCPAcceptLocal(t *testing.T) {
+	cfg := server
+	cfg.AcceptLocal = true
+	r := newRig(t, cfg).open("")
+	r.in(ipcpP, CodeConfigureRequest, 1, unhex(t, "0306 0a000002"))
+	for _, nak := range []string{"0306 0a000002", "0306 0a000063"} {
+		r.in(ipcpP, CodeConfigureNak, r.last(ipcpP, CodeConfigureRequest).id, unhex(t, nak))
+	}
+	r.ackOurs(ipcpP)
+	if up := must[IPv4Up](r); up.Local != ip4("10.0.0.99") || up.Peer != ip4("10.0.0.2") {
+		t.Errorf("up %+v", up)
+	}
+}
+
+// TestIPCPSameAddress: two ends that end up with one address are no link.
+func TestIPCPSameAddress(t *testing.T) {
+	r := newRig(t, Config{IPv4: true}).open("")
+	r.in(ipcpP, CodeConfigureRequest, 1, unhex(t, "0306 0a000002"))
+	r.in(ipcpP, CodeConfigureNak, r.last(ipcpP, CodeConfigureRequest).id, unhex(t, "0306 0a000003"))
+	r.in(ipcpP, CodeConfigureRequest, 2, unhex(t, "0306 0a000004"))
+	r.ackOurs(ipcpP)
+	if up := must[IPv4Up](r); up.Local != ip4("10.0.0.3") || up.Peer != ip4("10.0.0.4") {
+		t.Errorf("up %+v", up)
+	}
+	// what is assigned late can still be ours
+	r = newRig(t, open4).open("")
+	r.l.SetPeerAddress(ip4("10.0.0.1"))
+	r.in(ipcpP, CodeConfigureRequest, 1, unhex(t, "0306 0a000001"))
+	r.ackOurs(ipcpP)
+	mustNot[IPv4Up](r)
+	if q := r.last(ipcpP, CodeTerminateRequest); string(q.data) != "both ends have the IPv4 address 10.0.0.1" {
+		t.Errorf("text %q", q.data)
+	}
+}
+
+// TestSetPeerAddress: an assigned address goes before the configured one, for
+// one that asks, one that names another and one that names none.
+func TestSetPeerAddress(t *testing.T) {
+	for _, tc := range []struct{ in, again string }{
+		{"0306 00000000", "0306 0a000007"}, {"0306 0a000002", "0306 0a000007"}, {"", ""},
+	} {
+		r := newRig(t, server).open("")
+		r.l.SetPeerAddress(ip4("10.0.0.7"))
+		r.ackOurs(ipcpP)
+		r.in(ipcpP, CodeConfigureRequest, 1, unhex(t, tc.in))
+		if n := r.last(ipcpP, CodeConfigureNak); !bytes.Equal(n.data, unhex(t, "0306 0a000007")) {
+			t.Errorf("nak %x", n.data)
+		}
+		r.in(ipcpP, CodeConfigureRequest, 2, unhex(t, tc.again))
+		if up := must[IPv4Up](r); up.Peer != ip4("10.0.0.7") {
+			t.Errorf("up %+v", up)
+		}
+		r.l.SetPeerAddress(netip.Addr{})
+		if r.l.ipcp.wanted() != server.PeerAddress.As4() {
+			t.Error("not taken back")
+		}
+	}
+}
+
+// TestCloseNetwork: the owner ends one network protocol, with a reason the peer
+// sees, before or after it is open; the other one stays, and the next LCP
+// begins again.
+func TestCloseNetwork(t *testing.T) {
+	r := both(t, Config{})
+	r.l.CloseIPv4(r.now, "no address left")
+	r.drain()
+	must[IPv4Down](r)
+	mustNot[IPv6Down](r)
+	if q := r.last(ipcpP, CodeTerminateRequest); string(q.data) != "no address left" {
+		t.Errorf("text %q", q.data)
+	}
+	r.l.CloseIPv6(r.now, "no prefix left")
+	r.drain()
+	must[IPv6Down](r)
+	mustNot[LinkClosed](r)
+	st := r.l.Status()
+	if st.IPCPReason != "no address left" || st.IPv6CPReason != "no prefix left" || st.LCP != Opened {
+		t.Errorf("%+v", st)
+	}
+	r.clear()
+	r.in(ipcpP, CodeConfigureRequest, 3, unhex(t, "0306 0a000002"))
+	r.in(ipcpP, CodeTerminateAck, 1, nil)
+	r.in(ipcpP, CodeConfigureRequest, 4, unhex(t, "0306 0a000002"))
+	r.last(ipcpP, CodeTerminateAck) // closed: the peer is told so
+	mustNot[IPv4Up](r)
+	r.l.Down(r.now)
+	r.l.CloseIPv4(r.now, "nothing to close")
+	r.l.Up(r.now)
+	r.drain()
+	r.open("")
+	r.clear()
+	r.advance(3 * time.Second)
+	r.last(ipcpP, CodeConfigureRequest)
+	r.last(ipv6cpP, CodeConfigureRequest)
 }
 
 // TestIPV6CPRequests is the comparison of RFC 5072 §4.1.

@@ -97,7 +97,10 @@ func (source) Sessions() []mgmt.Session {
 		{Name: "e1", Tunnel: "t2", Pseudowire: "eth", SID: 7, PSID: 8, Interface: "cust-a", Worker: 1, State: "up", MTU: 1430},
 		{
 			Name: "s2", Tunnel: "t1", Pseudowire: "ppp", SID: 1002, PSID: 2003, Interface: "sub00002", State: "establish", MTU: 1448,
-			PPP: &mgmt.PPP{LCP: "Req-Sent", IPCP: "Initial", IPv6CP: "Initial", LocalMRU: 1448, PeerMRU: 1500, Framing: "hdlc", Reason: "no answer\x1b[2J"},
+			PPP: &mgmt.PPP{
+				LCP: "Req-Sent", IPCP: "Initial", IPv6CP: "Initial", LocalMRU: 1448, PeerMRU: 1500, Framing: "hdlc",
+				Reason: "no answer\x1b[2J", IPCPReason: "peer rejects IPCP", IPv6CPReason: "no answer to Configure-Requests",
+			},
 		},
 		{
 			Name: "s1", Tunnel: "t1", Pseudowire: "ppp", SID: 1001, PSID: 2002, Interface: "sub00001", State: "up", MTU: 1448,
@@ -108,6 +111,7 @@ func (source) Sessions() []mgmt.Session {
 				LocalAuth: "chap", LocalName: "me", PeerAuth: "mschapv2", PeerName: "sub\x1b1",
 				LCP: "Opened", IPCP: "Opened", IPv6CP: "Opened", LocalMRU: 1448, PeerMRU: 1400, LocalAddress: "10.77.0.1",
 				PeerAddress: "10.77.0.2", LocalID: "fe80::1", PeerID: "fe80::2", DNS: []string{"192.0.2.53", "192.0.2.54"}, Framing: "hdlc",
+				Prefix: "2001:db8:0:7::/64", Delegated: "2001:db8:8000:700::/56", IPCPReason: "pool customers: no address left",
 			},
 		},
 	}
@@ -130,7 +134,7 @@ func (s source) Session(tunnel, name string) (mgmt.Session, bool) {
 			}
 		case "s2":
 			e.Link = &mgmt.Link{
-				Phase: "establish", Failures: 7, IPCPReason: "peer rejects IPCP", IPv6CPReason: "no answer to Configure-Requests",
+				Phase: "establish", Failures: 7,
 				Echo: &mgmt.Echo{Recent: []float64{}},
 			}
 		}
@@ -154,6 +158,13 @@ func (source) Drops() []mgmt.Drop {
 	return []mgmt.Drop{
 		{Reason: "unknown_session", Help: "no session has this id"},
 		{Reason: "cookie_mismatch", Help: "the cookie is not the session's", Count: 12},
+	}
+}
+
+func (source) Pools() []mgmt.Pool {
+	return []mgmt.Pool{
+		{Name: "lan", Kind: "ipv6", PrefixLength: 56, Size: 1 << 24, Used: 2, Free: 1<<24 - 2},
+		{Name: "customers", Kind: "ipv4", PrefixLength: 32, Size: 254, Used: 254, Exhausted: 12},
 	}
 }
 

@@ -47,6 +47,12 @@ func newShow() *cobra.Command {
 			}),
 		},
 		&cobra.Command{
+			Use: "pools", Short: "pools of addresses and prefixes, and what is left in them", Args: noArgs,
+			RunE: work(func(cmd *cobra.Command, _ []string) error {
+				return show(cmd, flags, mgmt.QueryPools(), poolTable)
+			}),
+		},
+		&cobra.Command{
 			Use: "drops", Short: "why packets were dropped, and how many", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
 				return show(cmd, flags, mgmt.QueryDrops(), dropTable)

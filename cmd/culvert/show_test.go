@@ -28,6 +28,7 @@ func TestShow(t *testing.T) {
 		{"session-eth.txt", []string{"session", "t2/e1"}},
 		{"workers.txt", []string{"workers"}},
 		{"drops.txt", []string{"drops"}},
+		{"pools.txt", []string{"pools"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.golden, func(t *testing.T) {
@@ -62,6 +63,7 @@ func TestShowJSON(t *testing.T) {
 		"/v1/sessions/t1/s1":          {"session", "t1/s1"},
 		"/v1/workers":                 {"workers"},
 		"/v1/drops":                   {"drops"},
+		"/v1/pools":                   {"pools"},
 	} {
 		resp, err := curl.Get("http://culvert" + path)
 		if err != nil {
@@ -85,7 +87,7 @@ func TestShowFails(t *testing.T) {
 	wantFailure(t, culvert("show", "session", "s1", "--json", "--socket", socket), exitFailure,
 		`culvert: session name "s1" is not of the form tunnel/session`)
 	none := filepath.Join(t.TempDir(), "s")
-	for _, what := range []string{"tunnels", "sessions", "workers", "drops"} {
+	for _, what := range []string{"tunnels", "sessions", "workers", "drops", "pools"} {
 		wantFailure(t, culvert("show", what, "--socket", none), exitFailure,
 			"culvert: cannot reach culvert at "+none+": is `culvert run` active?")
 	}

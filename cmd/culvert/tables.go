@@ -81,6 +81,15 @@ func dropTable(w io.Writer, ds []mgmt.Drop) error {
 	return t.flush()
 }
 
+func poolTable(w io.Writer, ps []mgmt.Pool) error {
+	t := newTable(w, "POOL", "KIND", "LENGTH", "SIZE", "USED", "FREE", "EXHAUSTED")
+	for i := range ps {
+		v := &ps[i]
+		t.row(v.Name, v.Kind, v.PrefixLength, count(v.Size), count(v.Used), count(v.Free), count(v.Exhausted))
+	}
+	return t.flush()
+}
+
 // sessionDetail prints one session as lines of name and value; counters are exact here.
 func sessionDetail(w io.Writer, s mgmt.Session) error {
 	t := newTable(w)
@@ -117,8 +126,6 @@ func linkDetail(t *table, l *mgmt.Link) {
 	t.row("Failed attempts", l.Failures)
 	t.row("LCP options", strings.Join(l.LocalOptions, ", "))
 	t.row("Peer's options", strings.Join(l.PeerOptions, ", "))
-	t.row("IPCP failed", l.IPCPReason)
-	t.row("IPv6CP failed", l.IPv6CPReason)
 	t.row("Scripts refused", l.ScriptsRefused)
 	t.row("Data", fmt.Sprintf("%d packets received, %d sent", l.RxDataPackets, l.TxDataPackets))
 	if e := l.Echo; e != nil {
@@ -156,7 +163,11 @@ func pppDetail(t *table, p *mgmt.PPP) {
 	t.row("IPv6 address", pair(p.LocalID, p.PeerID))
 	t.row("DNS", strings.Join(p.DNS, ", "))
 	t.row("Authenticated", identities(p))
+	t.row("Prefix", p.Prefix)
+	t.row("Delegated", p.Delegated)
 	t.row("Last ended", p.Reason)
+	t.row("IPv4 ended", p.IPCPReason)
+	t.row("IPv6 ended", p.IPv6CPReason)
 }
 
 // pair prints a local and a peer's value, nothing when neither is known.

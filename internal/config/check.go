@@ -90,7 +90,7 @@ func (u *uniqueness) sid(t *tunnel, s *session) {
 }
 
 func (u *uniqueness) device(s *session) {
-	k := deviceName{namespace(s.NetNS), s.InterfaceName}
+	k := deviceName{Namespace(s.NetNS), s.InterfaceName}
 	if first := u.devices[k]; first != nil {
 		u.p.fail(s.n.get("interface_name"), "%q is already the interface of %s (line %d)", s.InterfaceName,
 			first.n.path(), first.Line)
@@ -101,7 +101,7 @@ func (u *uniqueness) device(s *session) {
 
 func (u *uniqueness) name(t *tunnel, s *session) {
 	for attempt := 0; ; attempt++ {
-		k := deviceName{namespace(s.NetNS), generateName(t.Name, s.Name, attempt)}
+		k := deviceName{Namespace(s.NetNS), generateName(t.Name, s.Name, attempt)}
 		if u.devices[k] == nil {
 			u.devices[k], s.InterfaceName = s, k.name
 			return
@@ -109,8 +109,8 @@ func (u *uniqueness) name(t *tunnel, s *session) {
 	}
 }
 
-// namespace gives a network namespace one spelling: its name where it has one under /run/netns.
-func namespace(s string) string {
+// Namespace gives a network namespace one spelling: its name where it has one under /run/netns.
+func Namespace(s string) string {
 	for _, dir := range []string{"/run/netns/", "/var/run/netns/"} {
 		if name, ok := strings.CutPrefix(s, dir); ok && !strings.Contains(name, "/") {
 			return name

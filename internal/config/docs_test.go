@@ -17,6 +17,7 @@ func keyLists() map[string][]string {
 		"Top level":                  slices.Sorted(maps.Keys(fileKeys)),
 		"[api]":                      slices.Sorted(maps.Keys(apiKeys)),
 		"[devices]":                  slices.Sorted(maps.Keys(devicesKeys)),
+		"[pool.NAME]":                slices.Sorted(maps.Keys(poolKeys)),
 		"[tunnel.NAME]":              slices.Sorted(maps.Keys(tunnelKeys)),
 		"[tunnel.NAME.session.NAME]": slices.Sorted(maps.Keys(sessionKeys)),
 		"[ppp.NAME]":                 slices.Sorted(maps.Keys(pppKeys)),
@@ -93,13 +94,14 @@ func TestFullExample(t *testing.T) {
 		"[tunnel.NAME]":              {"\n[tunnel.t1]", "\n["},
 		"[tunnel.NAME.session.NAME]": {"\n[tunnel.t1.session.s1]", "\n[ppp.p0]"},
 		"[ppp.NAME]":                 {"\n[ppp.p0]", "\n["},
+		"[pool.NAME]":                {"\n[pool.lan]", "\n["},
 	}
-	tables := []string{"api", "devices", "tunnel", "ppp", "session"}
+	tables := []string{"api", "devices", "tunnel", "ppp", "session", "pool"}
 	for heading, keys := range keyLists() {
 		_, part, _ := strings.Cut(text, parts[heading][0])
 		part, _, _ = strings.Cut(part, parts[heading][1])
 		for _, k := range keys {
-			if !slices.Contains(tables, k) && !regexp.MustCompile(`(?m)^(# )?`+k+` += `).MatchString(part) {
+			if (!slices.Contains(tables, k) || heading == "[ppp.NAME]") && !regexp.MustCompile(`(?m)^(# )?`+k+` += `).MatchString(part) {
 				t.Errorf("%s: no key %s", heading, k)
 			}
 		}
@@ -125,9 +127,22 @@ sid = 1002
 psid = 2002
 ppp_profile = "p0"
 [ppp.p0]
+[pool.customers]
+ranges = ["10.64.0.0/16", "192.0.2.10-192.0.2.99"]
+exclude = ["10.64.0.1"]
+[pool.links]
+ranges = ["2001:db8:1000::/36"]
+prefix_length = 64
+[pool.lan]
+ranges = ["2001:db8:8000::/33"]
+prefix_length = 56
+exclude = ["2001:db8:8000::/56"]
 `)
 	for _, c := range []*Config{full, bare} {
 		c.File, c.Tunnels[0].Line = "", 0
+		for i := range c.Pools {
+			c.Pools[i].Line = 0
+		}
 		for i := range c.Tunnels[0].Sessions {
 			c.Tunnels[0].Sessions[i].Line = 0
 		}

@@ -51,7 +51,7 @@ func checkInvariants(t interface {
 			} else {
 				sids[k] = true
 			}
-			if k := [2]string{namespace(s.NetNS), s.InterfaceName}; nameProblem(s.InterfaceName) != "" || devices[k] {
+			if k := [2]string{Namespace(s.NetNS), s.InterfaceName}; nameProblem(s.InterfaceName) != "" || devices[k] {
 				t.Errorf("session %q: interface %q", s.Name, s.InterfaceName)
 			} else {
 				devices[k] = true

@@ -62,8 +62,10 @@ func Parse(name string, data []byte) (*Config, error) {
 type parser struct {
 	report
 	names    *names
+	pools    []*addressPool // in file order
 	profiles map[string]*profile
-	secrets  map[string]secretsFile // by path: a file is read once
+	secrets  map[string]secretsFile    // by path: a file is read once
+	prefixes map[netip.Prefix]*profile // that have it as ipv6_prefix
 }
 
 // file is the whole document: what it says and, for checks across tables, where.
@@ -72,7 +74,7 @@ type file struct {
 	tunnels []*tunnel
 }
 
-// The tables of a file. Profiles are read before the tunnels that refer to them.
+// The tables of a file. Pools are read before the profiles that refer to them, and these before the tunnels.
 var (
 	fileKeys = keys[file]{
 		"workers": func(p *parser, v *node, f *file) { integer(p, v, &f.Workers, 0, maxWorkers) },
@@ -84,6 +86,7 @@ var (
 		},
 		"api":     func(p *parser, v *node, f *file) { table(p, v, apiKeys, &f.API) },
 		"devices": func(p *parser, v *node, f *file) { table(p, v, devicesKeys, &f.Config) },
+		"pool":    func(*parser, *node, *file) {},
 		"ppp":     func(*parser, *node, *file) {},
 		"tunnel":  func(p *parser, v *node, f *file) { f.tunnels = readTunnels(p, v) },
 	}
@@ -121,7 +124,7 @@ func (p *parser) named(v *node, fn func(v *node)) {
 }
 
 func parse(name string, data []byte, resolve *names) (*Config, error) {
-	p := &parser{report: report{file: name}, names: resolve}
+	p := &parser{report: report{file: name}, names: resolve, prefixes: map[netip.Prefix]*profile{}}
 	if len(data) > MaxSize {
 		p.at(0, "", "larger than %d MiB", MaxSize>>20)
 		return nil, p.err()
@@ -138,6 +141,7 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 		LogLevel: DefaultLogLevel,
 		Offload:  true,
 	}}
+	p.pools = readPools(p, root.get("pool"))
 	p.profiles = readProfiles(p, root.get("ppp"))
 	decode(p, root, fileKeys, f)
 	if t := root.get("tunnel"); t == nil || t.kind == kindTable && t.size == 0 {
@@ -146,6 +150,9 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 	p.checkTunnels(f.tunnels)
 	if err := p.err(); err != nil {
 		return nil, err
+	}
+	for _, a := range p.pools {
+		f.Pools = append(f.Pools, a.Pool)
 	}
 	for _, t := range f.tunnels {
 		f.Tunnels = append(f.Tunnels, t.finish())

@@ -3,10 +3,12 @@ package config
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"net"
 	"net/netip"
 	"strings"
 	"time"
 
+	"culvert/internal/ipv6link"
 	"culvert/pppfsm"
 )
 
@@ -23,13 +25,15 @@ type profile struct {
 	n    *node
 	mtu  int // pppd's mtu, for sessions that have none of their own
 	auth authentication
-	// ipcp-accept-local and ipcp-accept-remote were given.
-	acceptLocal, acceptRemote bool
-	acceptRemoteID            bool // ipv6cp-accept-remote
+	// acceptPeer is accept_peer_address or ipcp-accept-remote, nil: neither was given.
+	acceptPeer     *bool
+	acceptRemoteID bool // ipv6cp-accept-remote
+	router         ipv6link.Config
+	prefixUser     *session // that has ipv6_prefix
 }
 
 func newProfile(name string) *profile {
-	return &profile{PPP: PPP{
+	return &profile{router: newRouter(), PPP: PPP{
 		Profile: name,
 		Persist: true,
 		Link: pppfsm.Config{
@@ -43,8 +47,31 @@ func newProfile(name string) *profile {
 }
 
 var pppKeys = lineKeys(keys[profile]{
-	"local_address":      func(p *parser, v *node, f *profile) { p.ipv4OrAsk(v, &f.Link.LocalAddress) },
-	"peer_address":       func(p *parser, v *node, f *profile) { p.ipv4OrAsk(v, &f.Link.PeerAddress) },
+	"local_address": func(p *parser, v *node, f *profile) { p.ipv4OrAsk(v, &f.Link.LocalAddress) },
+	"peer_address":  func(p *parser, v *node, f *profile) { p.ipv4OrAsk(v, &f.Link.PeerAddress) },
+
+	"accept_local_address": func(p *parser, v *node, f *profile) { p.boolean(v, &f.Link.AcceptLocal) },
+	"accept_peer_address":  func(p *parser, v *node, f *profile) { f.acceptPeer = new(bool); p.boolean(v, f.acceptPeer) },
+	"pool":                 func(p *parser, v *node, f *profile) { p.pool(v, &f.Pool, false) },
+
+	"ipv6_pool":   func(p *parser, v *node, f *profile) { p.pool(v, &f.IPv6Pool, true) },
+	"ipv6_prefix": func(p *parser, v *node, f *profile) { p.prefix64(v, &f.IPv6Prefix) },
+	"pd_pool":     func(p *parser, v *node, f *profile) { p.pool(v, &f.PDPool, true) },
+	"ipv6_dns":    func(p *parser, v *node, f *profile) { p.servers6(v, &f.router.DNS) },
+	"ipv6_preferred_lifetime": func(p *parser, v *node, f *profile) {
+		p.duration(v, &f.router.Preferred, time.Second, minLifetime, 1<<32-1)
+	},
+	"ipv6_valid_lifetime": func(p *parser, v *node, f *profile) {
+		p.duration(v, &f.router.Valid, time.Second, minLifetime, 1<<32-1)
+	},
+	"ra_interval": func(p *parser, v *node, f *profile) {
+		p.duration(v, &f.router.Interval, time.Second, int64(ipv6link.MinInterval/time.Second), int64(ipv6link.MaxInterval/time.Second))
+	},
+	"ra_lifetime": func(p *parser, v *node, f *profile) {
+		p.duration(v, &f.router.RouterLifetime, time.Second, 0, int64(ipv6link.MaxRouterLifetime/time.Second))
+	},
+	"ra_mtu": func(p *parser, v *node, f *profile) { integer(p, v, &f.router.MTU, minMTU6, maxPathMTU) },
+
 	"mru":                func(p *parser, v *node, f *profile) { integer(p, v, &f.MRU, pppfsm.MinMRU, maxMRU) },
 	"dns":                func(p *parser, v *node, f *profile) { p.servers(v, &f.Link.DNS) },
 	"nbns":               func(p *parser, v *node, f *profile) { p.servers(v, &f.Link.NBNS) },
@@ -147,12 +174,7 @@ func (p *parser) checkProfile(f *profile) {
 	if f.acceptRemoteID && l.PeerID != ([8]byte{}) {
 		fail("pppd_options", "ipv6cp-accept-remote cannot be combined with a peer identifier: leave out one of them")
 	}
-	if f.acceptLocal && l.LocalAddress.IsValid() {
-		fail("pppd_options", "ipcp-accept-local cannot be combined with a local address: leave out one of them")
-	}
-	if f.acceptRemote && l.PeerAddress.IsValid() {
-		fail("pppd_options", "ipcp-accept-remote cannot be combined with a peer address: leave out one of them")
-	}
+	p.checkAddresses(f, fail)
 }
 
 // profile looks up the table a session refers to.
@@ -164,6 +186,7 @@ func (p *parser) profile(v *node, s *session) {
 	if s.profile = p.profiles[name]; s.profile == nil {
 		p.fail(v, "no table [ppp.%s]", quoteKey(name))
 	}
+	p.prefixOnce(v, s)
 }
 
 // attachProfile gives a PPP session a copy of its profile, or of the defaults.
@@ -222,14 +245,15 @@ func (p *parser) interfaceID(v *node, to *[8]byte) {
 	}
 	id, ok := parseInterfaceID(s)
 	if !ok {
-		p.fail(v, "must be like \"::1:2\" or 16 hexadecimal digits and not zero, not %q", s)
+		p.fail(v, "must be like \"::1:2\", 16 hexadecimal digits or an Ethernet address, and not zero, not %q", s)
 		return
 	}
 	*to = id
 }
 
 // parseInterfaceID reads an interface identifier (RFC 5072 section 4.1): the low half of an IPv6 address as pppd
-// writes it ("::1:2"), four groups of it ("0:0:1:2"), or 16 hexadecimal digits.
+// writes it ("::1:2"), four groups of it ("0:0:1:2"), 16 hexadecimal digits, or an Ethernet address ("02:00:00:00:00:01"),
+// of which the modified EUI-64 is made (RFC 4291 appendix A).
 func parseInterfaceID(s string) (id [8]byte, ok bool) {
 	if !strings.Contains(s, ":") {
 		b, err := hex.DecodeString(s)
@@ -237,6 +261,10 @@ func parseInterfaceID(s string) (id [8]byte, ok bool) {
 			return id, false
 		}
 		return [8]byte(b), [8]byte(b) != id
+	}
+	if mac, err := net.ParseMAC(s); err == nil && len(mac) == 6 {
+		id = [8]byte{mac[0] ^ 0x02, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}
+		return id, mac[0]&1 == 0 && mac.String() != "00:00:00:00:00:00"
 	}
 	if !strings.Contains(s, "::") {
 		if strings.Count(s, ":") != 3 {

@@ -44,8 +44,8 @@ var pppdOptions = linePPPD(map[string]pppdOption{
 	"noipv6":         flag(func(f *profile) { f.Link.IPv6 = false }),
 	"+ipv6":          flag(func(f *profile) { f.Link.IPv6 = true }),
 
-	"ipcp-accept-local":  flag(func(f *profile) { f.acceptLocal = true }),
-	"ipcp-accept-remote": flag(func(f *profile) { f.acceptRemote = true }),
+	"ipcp-accept-local":  flag(func(f *profile) { f.Link.AcceptLocal = true }),
+	"ipcp-accept-remote": flag(func(f *profile) { on := true; f.acceptPeer = &on }),
 
 	"ipv6":    {arg: true, set: (*profile).interfaceIDs},
 	"ms-dns":  {arg: true, set: func(f *profile, s string) error { return addServer(&f.Link.DNS, s) }},

@@ -32,7 +32,8 @@ func TestPPPDOptions(t *testing.T) {
 	}{
 		{"none", "", func(*PPP) {}},
 		{"harmless", "noauth noccp novj novjccomp nobsdcomp nodeflate nodetach debug nomp asyncmap 0 default-asyncmap " +
-			"noipdefault nodefaultroute ipcp-accept-local ipcp-accept-remote\nlocal lock refuse-pap", func(*PPP) {}},
+			"noipdefault nodefaultroute \nlocal lock refuse-pap", func(*PPP) {}},
+		{"accept", "ipcp-accept-local ipcp-accept-remote", func(p *PPP) { p.Link.AcceptLocal, p.Link.AcceptPeer = true, true }},
 		{"sizes", "mru 1400", func(p *PPP) { p.MRU, p.Link.MRU = 1400, 1400 }},
 		{"hexadecimal", "mru 0x5a0", func(p *PPP) { p.MRU, p.Link.MRU = 1440, 1440 }},
 		{"compression", "noaccomp nopcomp nomagic", func(p *PPP) {

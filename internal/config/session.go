@@ -208,6 +208,7 @@ func (p *parser) addresses(v *node, s *session) {
 			p.fail(e, "%s is there twice", a)
 		default:
 			seen[a] = true
+			p.inPool(e, a.Addr())
 			s.Addresses = append(s.Addresses, a)
 		}
 	})

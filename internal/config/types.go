@@ -7,6 +7,8 @@ import (
 
 	"culvert/encap"
 	"culvert/internal/auth"
+	"culvert/internal/ipv6link"
+	"culvert/internal/pool"
 	"culvert/pppfsm"
 )
 
@@ -18,8 +20,15 @@ type Config struct {
 	Group    uint32 // interface group of every device we make
 	LogLevel string // debug, info, warn, error
 	Offload  bool   // let device and socket join and cut packets where the kernel can
+	Pools    []Pool
 	Tunnels  []Tunnel
 	Warnings []*Error // what has no effect, or one that may not be wanted, in file order
+}
+
+// Pool is a [pool.NAME] table; pool.New takes its Config without error.
+type Pool struct {
+	pool.Config
+	Line int
 }
 
 // API tells where the management interface listens.
@@ -100,6 +109,14 @@ type PPP struct {
 	Authenticator auth.Authenticator
 	// MRU is Link.MRU when the file sets it, else 0: computed from the path MTU.
 	MRU int
+	// Pool names the pool of the peer's IPv4 address, empty: Link.PeerAddress, or what the peer says.
+	Pool string
+	// IPv6Pool names the pool of the link's prefix; IPv6Prefix is a fixed one; without both it has none. PDPool names
+	// that of prefixes delegated to the peer.
+	IPv6Pool, PDPool string
+	IPv6Prefix       netip.Prefix
+	// Router is what we say as the router on the link, nil: we are none. Sessions of one profile share it.
+	Router *ipv6link.Config
 	// DefaultRoute installs a default route through the device when IPCP is open (pppd's defaultroute).
 	DefaultRoute bool
 	// Persist opens the link again after it has finished (pppd's persist). Default on for static tunnels.

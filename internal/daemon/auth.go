@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -81,7 +82,7 @@ func (d *daemon) authenticate(s *session, a pppfsm.AuthRequest) {
 		return
 	}
 	l.asking, l.waiting = true, nil
-	r := auth.Request{AuthRequest: a, Session: s.tunnel.cfg.Name + "/" + s.cfg.Name}
+	r := auth.Request{AuthRequest: a, Session: s.fullName()}
 	var once sync.Once
 	s.cfg.PPP.Authenticator.Authenticate(r, func(v auth.Verdict) {
 		once.Do(func() { d.verdicts.put(verdict{s, a.ID, a.Name, v}) })
@@ -141,9 +142,15 @@ func (d *daemon) tickLogin(s *session, now time.Time) {
 	d.nextLogin(s, now)
 }
 
-// mayUse tells whether the peer may have the address that was negotiated; none at all is always right.
-func (s *session) mayUse(a pppfsm.IPv4Up) bool {
-	return s.ppp.allowed == nil || !a.Peer.IsValid() || s.ppp.allowed.Allows(a.Peer)
+// may tells whether the peer's secret allows it an address.
+func (p *ppp) may(a netip.Addr) bool { return p.allowed == nil || p.allowed.Allows(a) }
+
+// onlyAddress is the one address that the peer's secret allows it, if it is one.
+func (p *ppp) onlyAddress() (netip.Addr, bool) {
+	if p.allowed == nil {
+		return netip.Addr{}, false
+	}
+	return p.allowed.Only()
 }
 
 // logOpened says who is at the other end.

@@ -217,7 +217,7 @@ func TestLoginTakesTurns(t *testing.T) {
 	if s.ppp.login != nil || s.ppp.allowed == nil { // no addresses: none may be used
 		t.Errorf("login %+v, allowed %v", s.ppp.login, s.ppp.allowed)
 	}
-	if !s.mayUse(pppfsm.IPv4Up{}) || s.mayUse(pppfsm.IPv4Up{Peer: netip.MustParseAddr("10.0.0.1")}) {
+	if _, only := s.ppp.onlyAddress(); only || s.ppp.may(netip.MustParseAddr("10.0.0.1")) {
 		t.Error("addresses")
 	}
 }

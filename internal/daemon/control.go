@@ -84,6 +84,11 @@ func (d *daemon) handle(e forwarder.Event, now time.Time) error {
 			s.ppp.link.Input(now, e.Frame)
 			d.settle(s, now)
 		}
+	case forwarder.EventRouter:
+		if s := d.byFwd[e.Session]; s != nil && s.ppp != nil && s.ppp.router != nil {
+			s.ppp.router.link.Input(now, e.Frame)
+			d.settle(s, now)
+		}
 	case forwarder.EventPathMTU:
 		for _, t := range d.tunnels {
 			if t.fwd == e.Tunnel {

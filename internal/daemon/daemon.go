@@ -12,6 +12,7 @@ import (
 	"culvert/forwarder"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
+	"culvert/internal/pool"
 	"culvert/internal/script"
 	"culvert/internal/version"
 )
@@ -42,6 +43,9 @@ type daemon struct {
 	sessions []*session
 	byFwd    map[*forwarder.Session]*session
 	timers   timers
+	pools    map[string]*pool.Pool
+	inUse    addressBook
+	duid     []byte    // ours as a DHCPv6 server
 	probeAt  time.Time // when path MTUs are asked for next
 }
 
@@ -102,13 +106,18 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		return nil, err
 	}
 	d := &daemon{
-		cfg:   cfg,
-		log:   log,
-		noisy: log.WithOptions(zap.WrapCore(sampled)),
-		fwd:   fwd,
-		byFwd: make(map[*forwarder.Session]*session),
-
+		cfg:      cfg,
+		log:      log,
+		noisy:    log.WithOptions(zap.WrapCore(sampled)),
+		fwd:      fwd,
+		byFwd:    make(map[*forwarder.Session]*session),
 		verdicts: newVerdicts(),
+		inUse:    make(addressBook),
+		duid:     serverDUID(),
+	}
+	if err := d.addPools(); err != nil {
+		d.teardown()
+		return nil, err
 	}
 	d.scripts = script.New(script.Options{Log: d.noisy.Named("script")})
 	for i := range cfg.Tunnels {

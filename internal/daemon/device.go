@@ -39,6 +39,9 @@ func (d *daemon) adaptMTU(s *session) {
 	}
 	s.mtu = mtu
 	s.fwd.SetMTU(mtu)
+	if s.ppp != nil && s.ppp.router != nil {
+		s.ppp.router.link.SetMTU(mtu)
+	}
 }
 
 // adaptTunnel does so for all sessions of a tunnel whose path MTU changed.

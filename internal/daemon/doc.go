@@ -23,6 +23,12 @@
 // A link that has finished opens again after a while (persist, holdoff), unless it failed too often (maxfail). Programs
 // that users hooked to its networks run in package script; the control loop only queues them.
 //
+// # Addresses
+//
+// What a session takes from pools it has from LinkOpened to LinkClosed (address.go). addressBook knows which IPv4
+// addresses are in use on PPP links. Where we are the IPv6 router on a link (router.go), an ipv6link.Link hangs on the
+// session beside the pppfsm.Link, gets what the data plane takes out for it, and shares the session's timer.
+//
 // # Supported standards
 //
 //   - RFC 1661 section 3.7 and RFC 1332 section 3: addresses exist while IPCP is open

@@ -14,11 +14,9 @@ func (s *session) showLink(now time.Time) *mgmt.Link {
 	p := s.ppp
 	st := p.link.Status()
 	l := &mgmt.Link{
-		Phase:        strings.ToLower(st.Phase.String()),
-		Failures:     p.failures,
-		IPCPReason:   st.IPCPReason,
-		IPv6CPReason: st.IPv6CPReason,
-		Counters:     linkCounters(&st.Counters),
+		Phase:    strings.ToLower(st.Phase.String()),
+		Failures: p.failures,
+		Counters: linkCounters(&st.Counters),
 
 		ScriptsRefused: p.scriptsRefused,
 	}

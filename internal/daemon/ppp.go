@@ -3,6 +3,7 @@ package daemon
 import (
 	"crypto/rand"
 	"net/netip"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -10,6 +11,7 @@ import (
 	"culvert/encap"
 	"culvert/forwarder"
 	"culvert/internal/auth"
+	"culvert/internal/pool"
 	"culvert/pppfsm"
 )
 
@@ -44,6 +46,12 @@ type ppp struct {
 	peerName                   string    // of a peer that authenticated itself, for scripts
 	ip, ip6, auth              *hook
 	scriptsRefused             int
+
+	owner    string      // what addresses from pools are remembered by, see poolKey
+	lease    *pool.Lease // of the peer's IPv4 address, nil: none
+	us, peer held        // the ends' IPv4 addresses while IPv4 is up
+
+	router *router // nil: we are none on this link
 }
 
 // address is one that must be taken off the device again.
@@ -53,7 +61,7 @@ type address struct {
 	v6    bool
 }
 
-func newPPP(s *session) *ppp {
+func (d *daemon) newPPP(s *session) *ppp {
 	c := s.cfg.PPP.Link
 	if c.MRU = s.cfg.PPP.MRU; c.MRU == 0 {
 		c.MRU = s.tunnel.fwd.ReceiveMTU(s.fcfg)
@@ -61,7 +69,12 @@ func newPPP(s *session) *ppp {
 			c.MRU = max(c.MRU, minIPv6MTU)
 		}
 	}
-	return &ppp{link: pppfsm.NewLink(c, rand.Reader), backoff: reopenFirst, timer: timer{index: -1}}
+	if c.AcceptPeer || !c.PeerAddress.IsValid() && s.cfg.PPP.Pool == "" {
+		c.AllowPeer = func(a netip.Addr) bool { return s.ppp.may(a) && d.whyNot(s, a, forPeer) == "" }
+	}
+	return &ppp{
+		link: pppfsm.NewLink(c, rand.Reader), backoff: reopenFirst, timer: timer{index: -1}, router: d.newRouter(s),
+	}
 }
 
 // settle carries out what the session's link wants done and arms its timer.
@@ -71,14 +84,23 @@ func (d *daemon) settle(s *session, now time.Time) {
 			d.act(s, a, now)
 		}
 	}
-	next := s.ppp.link.Deadline()
-	if r := s.ppp.reopen; !r.IsZero() && (next.IsZero() || r.Before(next)) {
-		next = r
+	next := earlier(s.ppp.link.Deadline(), s.ppp.reopen)
+	if s.ppp.router != nil {
+		d.settleRouter(s)
+		next = earlier(next, s.ppp.router.link.Deadline())
 	}
 	if l := s.ppp.login; l != nil && !l.until.IsZero() && (next.IsZero() || l.until.Before(next)) {
 		next = l.until
 	}
 	d.timers.set(&s.ppp.timer, s, next)
+}
+
+// earlier is the first of two times, of which the zero one is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // tick gives the link the time, and opens it again when that is due.
@@ -92,6 +114,9 @@ func (d *daemon) tick(s *session, now time.Time) {
 		p.link.Traffic(s.fwd.Data())
 	}
 	p.link.Tick(now)
+	if p.router != nil {
+		p.router.link.Tick(now)
+	}
 	d.settle(s, now)
 	d.tickLogin(s, now)
 }
@@ -113,26 +138,33 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 		}
 		p.state = forwarder.LinkState{Framing: a.Framing}
 		d.adaptMTU(s)
+		d.assign(s, a.PeerName, now)
 	case pppfsm.LinkClosed:
+		d.unassign(s)
 		p.state = forwarder.LinkState{}
 		p.peerMRU = 0
 		s.fwd.SetLink(p.state)
 		d.authDown(s, now)
 	case pppfsm.IPv4Up:
-		if !s.mayUse(a) {
+		if !p.may(a.Peer) {
 			p.link.Close(now, "address "+a.Peer.String()+" is not allowed")
 			return
 		}
-		d.ipv4Up(s, a)
+		d.ipv4Up(s, a, now)
 	case pppfsm.IPv4Down:
+		if !p.state.IPv4 {
+			return // its addresses could not be had
+		}
 		d.noisy.Info("IPv4 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
 		p.state.IPv4 = false
 		d.networkDown(s, false)
+		d.letGo(s)
 		d.hookDown(s, &p.ip, now)
 	case pppfsm.IPv6Up:
-		d.ipv6Up(s, a)
+		d.ipv6Up(s, a, now)
 	case pppfsm.IPv6Down:
 		d.noisy.Info("IPv6 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
+		d.routerDown(s, now)
 		p.state.IPv6 = false
 		d.networkDown(s, true)
 		d.hookDown(s, &p.ip6, now)
@@ -166,12 +198,15 @@ func (d *daemon) linkFinished(s *session, a pppfsm.Finished, now time.Time) {
 	}
 }
 
-func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up) {
+func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up, now time.Time) {
+	if why := d.hold(s, a); why != "" {
+		d.noisy.Warn("IPv4 refused", zap.String("session", s.cfg.Name), zap.String("reason", why))
+		s.ppp.link.CloseIPv4(now, why)
+		return
+	}
 	d.noisy.Info("IPv4 up", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName),
 		zap.Stringer("local", a.Local), zap.Stringer("peer", a.Peer))
-	if a.Local.IsValid() {
-		d.addAddress(s, address{local: netip.PrefixFrom(a.Local, 32), peer: a.Peer})
-	}
+	d.addAddress(s, address{local: netip.PrefixFrom(a.Local, 32), peer: a.Peer})
 	for _, e := range s.cfg.Addresses {
 		if e.Addr().Is4() {
 			d.addAddress(s, address{local: e})
@@ -185,7 +220,7 @@ func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up) {
 	d.ipUp(s, a)
 }
 
-func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up) {
+func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up, now time.Time) {
 	local := linkLocal(a.LocalID)
 	d.noisy.Info("IPv6 up", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName),
 		zap.Stringer("local", local), zap.Stringer("peer", linkLocal(a.PeerID)))
@@ -196,8 +231,10 @@ func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up) {
 		}
 	}
 	s.ppp.state.IPv6 = true
+	s.ppp.state.Router = s.ppp.router != nil
 	d.networkUp(s, true)
 	d.ip6Up(s, a)
+	d.routerUp(s, a, now)
 }
 
 // linkLocal is fe80::/64 with a negotiated interface identifier (RFC 5072 section 5).
@@ -258,6 +295,15 @@ func (d *daemon) addRoute(s *session, to netip.Prefix, via netip.Addr) {
 		return
 	}
 	s.ppp.routes = append(s.ppp.routes, to)
+}
+
+func (d *daemon) removeRoute(s *session, to netip.Prefix) {
+	i := slices.Index(s.ppp.routes, to)
+	if i < 0 {
+		return // it could not be set
+	}
+	s.ppp.routes = slices.Delete(s.ppp.routes, i, i+1)
+	d.complain(s, "remove route", s.dev.RemoveRoute(to, netip.Addr{}))
 }
 
 // framingName says how data frames begin, for people.

@@ -72,7 +72,7 @@ func (d *daemon) addSession(t *tunnel, c *config.Session) (err error) {
 	kind := tuntap.TAP
 	if c.Pseudowire == config.PseudowirePPP {
 		kind = tuntap.TUN
-		s.ppp = newPPP(s)
+		s.ppp = d.newPPP(s)
 	}
 	s.dev, err = tuntap.Create(tuntap.Config{
 		Name:         c.InterfaceName,

@@ -132,12 +132,18 @@ func (p *ppp) show() *mgmt.PPP {
 		Reason:   p.reason,
 		PeerName: st.PeerName, LocalName: st.LocalName,
 		PeerAuth: methodName(st.PeerAuth), LocalAuth: methodName(st.LocalAuth),
+
+		IPCPReason:   st.IPCPReason,
+		IPv6CPReason: st.IPv6CPReason,
 	}
 	if p.state.IPv4 {
 		m.LocalAddress, m.PeerAddress = show(st.LocalAddress), show(st.PeerAddress)
 	}
 	if p.state.IPv6 {
 		m.LocalID, m.PeerID = linkLocal(st.LocalID).String(), linkLocal(st.PeerID).String()
+		if p.router != nil {
+			m.Prefix, m.Delegated = shown(p.router.prefix), shown(p.router.link.Delegated())
+		}
 	}
 	for _, a := range st.DNS {
 		if a.IsValid() {
@@ -153,6 +159,13 @@ func methodName(m pppfsm.AuthMethod) string {
 		return ""
 	}
 	return m.String()
+}
+
+func shown(p netip.Prefix) string {
+	if !p.IsValid() {
+		return ""
+	}
+	return p.String()
 }
 
 func show(a netip.Addr) string {
@@ -209,6 +222,25 @@ func workerOffloads(w forwarder.WorkerStats) (names []string) {
 		names = append(names, "udp-gro")
 	}
 	return names
+}
+
+// Pools implements mgmt.Source.
+func (s source) Pools() []mgmt.Pool {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	all := make([]mgmt.Pool, 0, len(s.d.pools))
+	for _, p := range s.d.pools {
+		st := p.Stats()
+		m := mgmt.Pool{
+			Name: p.Name(), Kind: "ipv4", PrefixLength: p.Bits(),
+			Size: st.Size, Used: st.Used, Free: st.Size - st.Used, Exhausted: st.Exhausted,
+		}
+		if p.Is6() {
+			m.Kind = "ipv6"
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 // Drops implements mgmt.Source.

@@ -105,6 +105,9 @@ func QueryWorkers() Query[[]Worker] { return Query[[]Worker]{pathWorkers} }
 // QueryDrops asks for all drop reasons.
 func QueryDrops() Query[[]Drop] { return Query[[]Drop]{pathDrops} }
 
+// QueryPools asks for all pools.
+func QueryPools() Query[[]Pool] { return Query[[]Pool]{pathPools} }
+
 // QueryVersion asks what the daemon was made from.
 func QueryVersion() Query[version.Info] { return Query[version.Info]{pathVersion} }
 

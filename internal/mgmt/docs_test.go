@@ -94,7 +94,7 @@ func TestDocumentedFields(t *testing.T) {
 	types := map[string]reflect.Type{
 		"Tunnel": reflect.TypeFor[Tunnel](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
 		"Link": reflect.TypeFor[Link](), "Echo": reflect.TypeFor[Echo](),
-		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Version": reflect.TypeFor[version.Info](),
+		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Version": reflect.TypeFor[version.Info](),
 	}
 	for title, typ := range types {
 		want := declared(t, typ)

@@ -20,12 +20,14 @@ type fakeSource struct {
 	sessions []Session
 	workers  []Worker
 	drops    []Drop
+	pools    []Pool
 	enter    func()
 }
 
 func (f *fakeSource) Tunnels() []Tunnel { return slices.Clone(f.tunnels) }
 func (f *fakeSource) Workers() []Worker { return slices.Clone(f.workers) }
 func (f *fakeSource) Drops() []Drop     { return slices.Clone(f.drops) }
+func (f *fakeSource) Pools() []Pool     { return slices.Clone(f.pools) }
 func (f *fakeSource) Version() string   { return "1.2.3-fake" }
 
 func (f *fakeSource) Sessions() []Session {
@@ -59,6 +61,7 @@ func newFake() *fakeSource {
 		},
 		workers: []Worker{{ID: 1, Sessions: 1}, {ID: 0, Sessions: 2, Punted: 3}},
 		drops:   []Drop{{Reason: "unknown_session", Help: "no such session", Count: 2}, {Reason: "cookie", Help: "wrong cookie", Count: 5}},
+		pools:   []Pool{{Name: "v6", Kind: "ipv6", PrefixLength: 56, Size: 1 << 61, Free: 1 << 61}, {Name: "v4", Kind: "ipv4", PrefixLength: 32, Size: 3, Used: 2, Free: 1, Exhausted: 4}},
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	pathSession  = "/v1/sessions/" // a full session name follows
 	pathWorkers  = "/v1/workers"
 	pathDrops    = "/v1/drops"
+	pathPools    = "/v1/pools"
 	pathVersion  = "/v1/version"
 )
 
@@ -40,6 +41,7 @@ var routes = []route{
 	{pathSession, nil, getSession},
 	{pathWorkers, nil, getWorkers},
 	{pathDrops, nil, getDrops},
+	{pathPools, nil, getPools},
 	{pathVersion, nil, getVersion},
 }
 
@@ -101,6 +103,12 @@ func getDrops(src Source, _ string, _ url.Values) (body, *statusError) {
 	ds := src.Drops()
 	slices.SortFunc(ds, func(a, b Drop) int { return cmp.Compare(a.Reason, b.Reason) })
 	return list(ds), nil
+}
+
+func getPools(src Source, _ string, _ url.Values) (body, *statusError) {
+	ps := src.Pools()
+	slices.SortFunc(ps, func(a, b Pool) int { return cmp.Compare(a.Name, b.Name) })
+	return list(ps), nil
 }
 
 func getVersion(src Source, _ string, _ url.Values) (body, *statusError) {

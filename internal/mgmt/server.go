@@ -21,6 +21,7 @@ type Source interface {
 	Session(tunnel, name string) (Session, bool)
 	Workers() []Worker
 	Drops() []Drop
+	Pools() []Pool
 	Version() string // the release, version.Version of the serving program
 }
 

@@ -51,6 +51,7 @@ func TestAnswers(t *testing.T) {
 	path, _ := serve(t, newFake())
 	tests := []struct{ target, want string }{
 		{"/v1/drops", "[\n" + `{"reason":"cookie","help":"wrong cookie","count":5}` + ",\n" + `{"reason":"unknown_session","help":"no such session","count":2}` + "\n]\n"},
+		{"/v1/pools", "[\n" + `{"name":"v4","kind":"ipv4","prefix_length":32,"size":3,"used":2,"free":1,"exhausted":4}` + ",\n" + `{"name":"v6","kind":"ipv6","prefix_length":56,"size":2305843009213693952,"used":0,"free":2305843009213693952,"exhausted":0}` + "\n]\n"},
 		{"/v1/tunnels", "[\n" +
 			`{"name":"t1","transport":"udp","local":"192.0.2.1:1701","peer":"192.0.2.2:1701","tid":1,"ptid":2,"state":"up","path_mtu":1500,"sessions":2,"rx_packets":1,"rx_bytes":2,"tx_packets":3,"tx_bytes":4}` + ",\n" +
 			`{"name":"t2","transport":"ip","local":"192.0.2.1","peer":"192.0.2.9","tid":3,"ptid":4,"state":"up","path_mtu":1400,"sessions":0,"rx_packets":0,"rx_bytes":0,"tx_packets":0,"tx_bytes":0}` + "\n]\n"},

@@ -51,8 +51,12 @@ type PPP struct {
 	LocalName    string   `json:"local_name,omitempty"`
 	PeerAuth     string   `json:"peer_auth,omitempty"` // and the peer itself
 	PeerName     string   `json:"peer_name,omitempty"`
-	Framing      string   `json:"framing"`          // "hdlc" or "bare"
-	Reason       string   `json:"reason,omitempty"` // why the link ended last
+	Framing      string   `json:"framing"`               // "hdlc" or "bare"
+	Reason       string   `json:"reason,omitempty"`      // why the link ended last
+	IPCPReason   string   `json:"ipcp_reason,omitempty"` // and why IPv4 and IPv6 alone did
+	IPv6CPReason string   `json:"ipv6cp_reason,omitempty"`
+	Prefix       string   `json:"prefix,omitempty"`           // of the link, advertised to the peer
+	Delegated    string   `json:"delegated_prefix,omitempty"` // to the peer by DHCPv6
 }
 
 // Link is what else is known of a PPP link, for who looks at one session.
@@ -62,8 +66,6 @@ type Link struct {
 	Failures       int               `json:"failures"`                // attempts in a row that brought no network up
 	LocalOptions   []string          `json:"local_options,omitempty"` // of LCP, as agreed: what we take, in pppd's words
 	PeerOptions    []string          `json:"peer_options,omitempty"`  // and the peer
-	IPCPReason     string            `json:"ipcp_reason,omitempty"`   // why IPCP ended or failed last
-	IPv6CPReason   string            `json:"ipv6cp_reason,omitempty"` // and IPV6CP
 	RxDataPackets  uint64            `json:"rx_data_packets"`         // without control frames
 	TxDataPackets  uint64            `json:"tx_data_packets"`         //
 	ScriptsRefused int               `json:"scripts_refused"`         // that were not run because too many waited
@@ -103,6 +105,17 @@ type Worker struct {
 	Injected  uint64   `json:"injected"`           // and taken from it
 	Dropped   uint64   `json:"dropped"`
 	Traffic
+}
+
+// Pool is what `show pools` prints of one pool of addresses or prefixes.
+type Pool struct {
+	Name         string `json:"name"`
+	Kind         string `json:"kind"`          // "ipv4" or "ipv6"
+	PrefixLength int    `json:"prefix_length"` // of what is given out
+	Size         uint64 `json:"size"`
+	Used         uint64 `json:"used"`
+	Free         uint64 `json:"free"`
+	Exhausted    uint64 `json:"exhausted"` // requests that found nothing left
 }
 
 // Drop is one reason for which packets were dropped, over all workers.

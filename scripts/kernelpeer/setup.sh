@@ -3,7 +3,7 @@
 #   vmlinux            Debian's generic kernel (has l2tp_{core,netlink,ip,ip6,eth,ppp} and ppp_generic), unpacked
 #                      from vmlinuz: qemu starts it directly (PVH), which saves half the boot time under TCG
 #   accel              kvm or tcg: which accelerator was seen to work here (asking for /dev/kvm alone does not tell)
-#   initrd.cpio        busybox + ip, pppd, xl2tpd, iperf3, ping, tcpdump, our l2tpppp, the modules
+#   initrd.cpio        busybox + ip, pppd, dhcp6c, xl2tpd, iperf3, ping, tcpdump, our l2tpppp, the modules
 #   busybox            static busybox, used on the host only for its cpio
 #   built, packed      checksums of the sources the above were made from
 # Packages come from apt only.  Nothing of the guest is installed on the host: the guest's packages
@@ -70,7 +70,7 @@ kver=${kpkg#linux-image-}
 say "kernel package $kpkg"
 "${APT[@]}" install -y --no-install-recommends --download-only -o Dir::State::status="$C/empty-status" \
    -o Dir::Cache::archives="$C/debs" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root \
-   busybox-static dash coreutils findutils util-linux iproute2 iputils-ping iperf3 tcpdump ppp xl2tpd >>"$C/apt.log" 2>&1 ||
+   busybox-static dash coreutils findutils util-linux iproute2 iputils-ping iperf3 tcpdump ppp xl2tpd wide-dhcpv6-client >>"$C/apt.log" 2>&1 ||
    { tail -5 "$C/apt.log" >&2; exit 1; }
 # the kernel alone: nothing of its own dependencies (initramfs-tools, kmod) is of use
 ( cd "$C/debs" && "${APT[@]}" download -o APT::Sandbox::User=root "$kpkg" >>"$C/apt.log" 2>&1 ) || { tail -5 "$C/apt.log" >&2; exit 1; }
@@ -106,7 +106,7 @@ M=$K/lib/modules/$kver
 
 # 3. the root file system
 rm -rf "$R"
-mkdir -p "$R"/{usr/bin,usr/sbin,usr/lib,usr/lib64,dev,proc,sys,run,tmp,etc/ppp,root,share,job,var/run,var/log,var/lock}
+mkdir -p "$R"/{usr/bin,usr/sbin,usr/lib,usr/lib64,dev,proc,sys,run,tmp,etc/ppp,etc/wide-dhcpv6,var/lib/dhcpv6,root,share,job,var/run,var/log,var/lock}
 for d in bin sbin lib lib64; do ln -s usr/$d "$R/$d"; done
 cp "$C/busybox" "$R/usr/bin/busybox"
 "$C/busybox" --list | while read -r a; do
@@ -136,7 +136,7 @@ addbin() { # addbin NAME: from the unpacked packages, else the host's
   cp "$f" "$R/usr/sbin/$1"
   addlibs "$f"
 }
-for b in ip tc ss bridge ping iperf3 tcpdump pppd xl2tpd xl2tpd-control dash; do addbin $b; done
+for b in ip tc ss bridge ping iperf3 tcpdump pppd xl2tpd xl2tpd-control dhcp6c dash; do addbin $b; done
 ln -sf ping "$R/usr/sbin/ping6"
 # Debian's busybox prefers its own applets to the programs of $PATH whenever it runs a command, so whatever
 # runs commands must be the real one (coreutils, findutils, util-linux)
