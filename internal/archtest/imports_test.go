@@ -27,7 +27,7 @@ var mayKnow = map[string][]string{
 }
 
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
-var standardOnly = []string{"encap", "pppfsm", "internal/version", "internal/testenv", "internal/archtest"}
+var standardOnly = []string{"encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest"}
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.
 var composers = []string{"internal/daemon", "bench"}
