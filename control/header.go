@@ -116,6 +116,12 @@ func (p Packet) Find(t AVPType) (value []byte, ok bool) {
 	return nil, false
 }
 
+// clone returns a copy that owns its memory.
+func (p Packet) clone() Packet {
+	p.raw = append([]byte(nil), p.raw...)
+	return p
+}
+
 // appendHeader appends a control header whose length closeMessage writes.
 func appendHeader(b []byte, h Header) []byte {
 	b = binary.BigEndian.AppendUint16(b, controlWord)
