@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"testing"
+	"time"
 
 	"culvert/encap"
 )
@@ -89,6 +90,59 @@ func FuzzHidden(f *testing.F) {
 		hidden := Hide(nil, AVPType(typ), keys.hide, vector, b, padding)
 		if v, err := Reveal(AVPType(typ), keys.hide, vector, hidden); err != nil || !bytes.Equal(v, b) || len(hidden) != 2+len(b)+len(padding) {
 			t.Fatalf("%x became %x, error %v", b, v, err)
+		}
+	})
+}
+
+// FuzzEndpoint lets a peer, a connection of which is up, send anything with the right header, and a stranger send it as
+// it is: nothing may panic, what is kept stays bounded, and what is ended is forgotten.
+func FuzzEndpoint(f *testing.F) {
+	for _, g := range goldenPackets(f) {
+		if p, _, err := ParsePacket(g.transport, g.payload); err == nil {
+			f.Add(p.raw[HeaderLen:], uint8(0))
+			f.Add(p.raw[HeaderLen:], uint8(7))
+		}
+	}
+	for _, m := range []Message{icrq(5, "x"), iccn(5, 0), icrq(6, "y")} {
+		f.Add((&Encoder{}).Append(nil, Header{}, &m)[HeaderLen:], uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, avps []byte, how uint8) {
+		if len(avps) > 4096 {
+			return
+		}
+		p := testProfile("n")
+		p.MaxSessions = 2
+		h, n := newHand(t, p)
+		c := h.connect()
+		if how&1 != 0 {
+			n.open(t, c, Call{RemoteEndID: "x", TieBreaker: how&8 != 0})
+			n.open(t, c, Call{RemoteEndID: "y", Outgoing: true})
+		}
+		for range 3 {
+			h.nr = c.send.next
+			b := append(appendHeader(nil, Header{h.remote, h.ns, h.nr}), avps...)
+			b[2], b[3] = byte(len(b)>>8), byte(len(b))
+			if how&2 != 0 {
+				h.ns++
+			}
+			n.Receive(n.w.now, h.path, b)
+			n.collect()
+			if how&4 != 0 {
+				n.w.run(30*time.Second, nil)
+			}
+			b[4], b[5], b[6], b[7] = 0, 0, 0, 0 // as a stranger
+			n.Receive(n.w.now, h.path, b)
+			n.collect()
+			if len(n.sessions) > 4 || len(n.Endpoint.conns) > 5 || c.recv.held > defaultWindow {
+				t.Fatalf("%d sessions, %d connections", len(n.sessions), len(n.Endpoint.conns))
+			}
+		}
+		for _, c := range n.Endpoint.conns {
+			c.Close(n.w.now, Result{Code: StopShutdown})
+		}
+		n.collect()
+		if n.w.run(5*time.Minute, nil); len(n.Endpoint.conns)+len(n.sessions)+len(n.requests)+len(n.dialing)+len(n.peers)+len(n.timers)+n.halfOpen != 0 || n.w.fault != "" {
+			t.Fatalf("%d connections, %d sessions, %d half open left %s", len(n.Endpoint.conns), len(n.sessions), n.halfOpen, n.w.fault)
 		}
 	})
 }

@@ -49,6 +49,9 @@ func (t MessageType) String() string {
 // known says that t is a message of RFC 3931.
 func (t MessageType) known() bool { return t != ZLB && messageNames[t] != "" }
 
+// sequenced says that t consumes a number (RFC 3931 sections 4.2, 6.15).
+func (t MessageType) sequenced() bool { return t != ACK && t != ZLB }
+
 // messageSet is a set of message types: bit n is type n.
 type messageSet uint32
 
