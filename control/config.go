@@ -23,7 +23,8 @@ var (
 	ErrLimit = errors.New("too many sessions")
 )
 
-// Path is where the messages of a control connection go to and come from. Over IP 115 ports are 0.
+// Path is where the messages of a control connection go to and come from. Over IP 115 ports are 0. An IPv4 address is
+// not wrapped in IPv6.
 type Path struct {
 	Transport     encap.Transport
 	Local, Remote netip.AddrPort

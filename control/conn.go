@@ -44,8 +44,9 @@ type Conn struct {
 	peer          Peer
 	hasTie        bool
 	tie           uint64
-	lost          bool   // the peer's StopCCN says so, its SCCRQ is still to come
-	question      uint64 // fingerprint of the SCCRQ this connection answers
+	dialed        netip.Addr // where our SCCRQ waits for an answer
+	lost          bool       // the peer's StopCCN says so, its SCCRQ is still to come
+	question      uint64     // fingerprint of the SCCRQ this connection answers
 	questionKey   requestKey
 	peerKey       peerKey // in Endpoint.peers once established
 	owned         bool    // the owner knows of it: it was dialed or accepted

@@ -140,18 +140,18 @@ func (e *Endpoint) decideTie(c *Conn, path Path, p Packet, m *Message, digest ui
 	}
 }
 
-// dial enters or removes c from the attempts that a tie is looked for in.
+// dial enters c into the attempts that a tie is looked for in, or removes it.
 func (e *Endpoint) dial(c *Conn, waiting bool) {
-	a := c.path.Remote.Addr()
-	list := e.dialing[a]
-	i := slices.Index(list, c)
-	switch {
-	case waiting && i < 0:
-		e.dialing[a] = append(list, c)
-	case !waiting && len(list) == 1 && i == 0:
-		delete(e.dialing, a)
-	case !waiting && i >= 0:
-		e.dialing[a] = slices.Delete(list, i, i+1)
+	if list := e.dialing[c.dialed]; slices.Contains(list, c) {
+		if list = slices.DeleteFunc(list, func(x *Conn) bool { return x == c }); len(list) > 0 {
+			e.dialing[c.dialed] = list
+		} else {
+			delete(e.dialing, c.dialed)
+		}
+	}
+	if waiting {
+		c.dialed = c.path.Remote.Addr()
+		e.dialing[c.dialed] = append(e.dialing[c.dialed], c)
 	}
 }
 
