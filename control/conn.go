@@ -347,7 +347,7 @@ func (c *Conn) cleanUp(in *input) {
 		return
 	case in.byPeer:
 		c.phase, c.urgent = phaseLinger, 0
-		c.send.flight, c.send.timer = nil, time.Time{}
+		c.send.forget()
 	default:
 		c.phase = phaseClosing
 	}
@@ -375,7 +375,8 @@ func (c *Conn) remove() {
 		delete(e.requests, c.questionKey)
 	}
 	c.urgent, c.ackDue = 0, false
-	c.send.flight, c.send.timer, c.recv.early = nil, time.Time{}, nil
+	c.send.forget()
+	c.recv.early = nil
 }
 
 // due returns when tick has something to do; the zero time when never.

@@ -4,7 +4,6 @@ import (
 	"crypto/md5"
 	"crypto/subtle"
 	"errors"
-	"time"
 )
 
 // receive takes a message that names this connection. Nothing of it counts before its digest is verified, and nothing
@@ -138,7 +137,7 @@ func (c *Conn) take(p Packet, key int) {
 	case phaseClosing: // only the peer's own StopCCN matters, and that it gets its acknowledgement
 		if t, _, _ := p.Type(); t == StopCCN {
 			c.phase, c.urgent = phaseLinger, 0
-			c.send.flight, c.send.timer = nil, c.lingerAt
+			c.send.forget()
 		}
 		return
 	case phaseLive:
@@ -181,7 +180,7 @@ func (c *Conn) take(p Packet, key int) {
 // turns this connection into the answering end (see Endpoint.decideTie). If none comes the attempt times out.
 func (c *Conn) loseTie() {
 	c.lost = true
-	c.send.flight, c.send.timer = nil, time.Time{}
+	c.send.forget()
 	c.setupAt = c.ep.now.Add(c.profile.SetupTimeout)
 }
 

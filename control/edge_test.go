@@ -310,3 +310,35 @@ func TestTrace(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// TestVersion2Request: an initiator that speaks both versions asks with a header of version 2 and its v3 AVPs without M
+// (RFC 3931 section 4.7.3). It is answered with version 3; one that speaks only version 2 is not answered.
+func TestVersion2Request(t *testing.T) {
+	h, n := newHand(t, testProfile("n"))
+	m := h.sccrq()
+	raw := append(appendHeader(nil, Header{}), AVP{Mandatory: true, Type: AVPMessageType, Value: []byte{0, 1}}.AppendTo(nil)...)
+	for _, a := range []AVP{{Type: 2, Mandatory: true, Value: []byte{1, 0}}, {Type: 3, Mandatory: true, Value: make([]byte, 4)}, {Type: 9, Mandatory: true, Value: []byte{0, 77}}} {
+		raw = a.AppendTo(raw)
+	}
+	for rest := body(m)[8:]; len(rest) > 0; {
+		a, size, err := ParseAVP(rest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Mandatory, rest = false, rest[size:]
+		raw = a.AppendTo(raw)
+	}
+	raw[1], raw[2], raw[3] = 2, byte(len(raw)>>8), byte(len(raw))
+	n.Receive(epoch, h.path, raw)
+	n.collect()
+	h.expect(h.read(), SCCRP)
+	if p, _, _ := ParsePacket(encap.TransportUDP, n.sends[0].Payload); p.Version != version3 {
+		t.Errorf("version %d", p.Version)
+	}
+	n.Receive(epoch, h.path, golden(t, "v01").payload)
+	n.collect()
+	h.expect(h.read())
+	if len(n.Endpoint.conns) != 1 || n.count.Refused != 1 {
+		t.Errorf("%d connections", len(n.Endpoint.conns))
+	}
+}

@@ -83,6 +83,7 @@ type sender struct {
 	cfg    Reliability
 	next   Seq          // Ns of the next new message
 	flight []outMessage // oldest first
+	lost   int          // of them, to be sent again
 	peer   int          // the peer's Receive Window Size
 
 	cwnd, threshold, acks int
@@ -150,12 +151,16 @@ func (s *sender) acked(now time.Time, nr Seq) int {
 	if repeated := slices.ContainsFunc(s.flight[:n], func(m outMessage) bool { return m.again }); !repeated {
 		s.sample(now.Sub(s.flight[n-1].sent)) // Karn's rule: what was sent twice measures nothing
 	}
-	m := copy(s.flight, s.flight[n:])
-	clear(s.flight[m:])
-	s.flight = s.flight[:m]
+	for i := range n {
+		if s.flight[i].lost {
+			s.lost--
+		}
+	}
+	clear(s.flight[:n])
+	s.flight = s.flight[n:]
 	s.retries = 0
 	s.timer = time.Time{}
-	if m > 0 {
+	if len(s.flight) > 0 {
 		s.timer = now.Add(s.cfg.interval(0))
 	}
 	s.grow()
@@ -200,20 +205,26 @@ func (s *sender) expire(now time.Time) (dead bool) {
 	s.threshold = max(s.cwnd/2, 1)
 	s.cwnd, s.acks = 1, 0
 	s.timer = now.Add(s.cfg.interval(s.retries))
-	for i := range s.flight {
-		s.flight[i].lost = true
-	}
+	s.lose()
 	return false
 }
 
+func (s *sender) lose() {
+	for i := range s.flight {
+		s.flight[i].lost = true
+	}
+	s.lost = len(s.flight)
+}
+
+// forget gives up everything in flight.
+func (s *sender) forget() { s.flight, s.lost, s.timer = nil, 0, time.Time{} }
+
 // repeat returns the oldest lost message if the window lets it be sent again, nil otherwise.
 func (s *sender) repeat(now time.Time) *outMessage {
-	for i := range s.flight {
-		if i >= s.cwnd {
-			return nil
-		}
+	for i := 0; s.lost > 0 && i < min(s.cwnd, len(s.flight)); i++ {
 		if m := &s.flight[i]; m.lost {
 			m.lost, m.again, m.sent = false, true, now
+			s.lost--
 			s.count.Retransmissions++
 			return m
 		}
@@ -223,9 +234,7 @@ func (s *sender) repeat(now time.Time) *outMessage {
 
 // loseAll has everything in flight repeated at once: the peer has asked again.
 func (s *sender) loseAll() {
-	for i := range s.flight {
-		s.flight[i].lost = true
-	}
+	s.lose()
 	s.cwnd = max(s.cwnd, len(s.flight))
 }
 

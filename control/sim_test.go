@@ -120,7 +120,10 @@ func TestSimulation(t *testing.T) {
 
 // TestBurst sets up 100,000 sessions in one tunnel, while HELLO and a late session's end are not held up.
 func TestBurst(t *testing.T) {
-	const sessions = 100_000
+	sessions := 100_000
+	if testenv.RaceEnabled {
+		sessions /= 20
+	}
 	pa, pb := testProfile("a"), testProfile("b")
 	pa.MaxSessions, pb.MaxSessions = sessions, sessions
 	pa.WindowSize, pb.WindowSize = 1000, 1000
