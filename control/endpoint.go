@@ -139,7 +139,7 @@ func (e *Endpoint) receiveUnaddressed(path Path, p Packet, t MessageType) {
 	case SCCRQ:
 		e.request(path, p)
 	case StopCCN:
-		if c := e.requests[keyOf(path, p)]; c != nil && p.Version == version3 {
+		if c := e.requests[keyOf(path, p)]; c != nil && c.state == WaitCtlConn && p.Version == version3 {
 			e.receive(c, path, p, t)
 			return
 		}

@@ -35,8 +35,8 @@ func TestHalfOpen(t *testing.T) {
 	if n.sent[SCCRP] != 11 || n.HalfOpen() != 10 {
 		t.Errorf("a repeated SCCRQ was not answered again: %v", n.sent)
 	}
-	if w.run(3*time.Minute, nil); n.HalfOpen() != 0 || len(n.Endpoint.conns) != 0 || len(n.requests) != 0 || len(n.downs) != 10 {
-		t.Errorf("%d half open, %d ended", n.HalfOpen(), len(n.downs))
+	if w.run(3*time.Minute, nil); n.HalfOpen() != 0 || len(n.Endpoint.conns) != 0 || len(n.requests) != 0 || len(n.downs) != 10 || n.sent[StopCCN] != 0 {
+		t.Errorf("%d half open, %d ended, sent %v", n.HalfOpen(), len(n.downs), n.sent)
 	}
 	if ask(200); n.HalfOpen() != 1 {
 		t.Error("no room afterwards")

@@ -30,7 +30,7 @@ func simulate(seed uint64) string {
 	pa.TieBreaker, pb.TieBreaker = true, true
 	a, b := w.node("192.0.2.1:1701", pa, Config{}), w.node("192.0.2.2:1701", pb, Config{})
 	b.known = true
-	tunnels, sessions := 1+r.IntN(2), r.IntN(4)
+	tunnels, sessions := 1+r.IntN(3), r.IntN(8)
 	both := tunnels == 1 && r.IntN(3) == 0
 	for range tunnels {
 		p := pa
@@ -88,10 +88,13 @@ func simulate(seed uint64) string {
 	if !w.run(5*time.Minute, func() bool { return settled(tunnels, tunnels*sessions-ended) }) {
 		return fmt.Sprintf("%d of %d sessions should have ended: %d and %d left", ended, tunnels*sessions, len(a.up), len(b.up))
 	}
-	for _, c := range a.conns {
-		c.Close(w.now, Result{Code: StopShutdown})
+	for _, n := range [][]*node{{a}, {b}, {a, b}}[r.IntN(3)] { // either end, or both at once
+		for _, c := range n.conns {
+			c.Close(w.now, Result{Code: StopShutdown})
+		}
 	}
 	a.collect()
+	b.collect()
 	w.run(5*time.Minute, func() bool { return len(a.Endpoint.conns)+len(b.Endpoint.conns) == 0 })
 	for _, n := range w.nodes {
 		if len(n.Endpoint.conns)+len(n.sessions)+len(n.requests)+len(n.dialing)+len(n.peers)+len(n.timers)+n.halfOpen+len(n.up)+len(n.ready) != 0 {

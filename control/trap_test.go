@@ -194,6 +194,13 @@ func TestTrapStopCCN(t *testing.T) {
 	if h.send(stop); len(n.downs) != 1 || n.downs[0].Reason.String() != "peer: shutting down" {
 		t.Errorf("StopCCN with CCID 0: %v", n.log)
 	}
+	// but not when it has shown that it knows ours
+	h, n = newHand(t, testProfile("n"))
+	h.connect()
+	h.remote = 0
+	if h.send(stop); len(n.downs) != 0 || n.count.Drops[DropUnknown] != 1 {
+		t.Errorf("StopCCN with CCID 0 ended a connection: %v", n.log)
+	}
 }
 
 // TestTrapBothDial: the tie breakers decide (RFC 3931 section 5.4.3).
