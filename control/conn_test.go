@@ -34,6 +34,9 @@ func TestConversation(t *testing.T) {
 		{"challenge and digest", func(a, b *Profile) {
 			a.Secrets, b.Secrets, a.Challenge, b.Challenge = secrets("s"), secrets("s"), true, true
 		}, ACK},
+		{"digest offered, challenge taken", func(a, b *Profile) {
+			a.Secrets, b.Secrets, a.Challenge, b.Challenge, b.Digest = secrets("s"), secrets("s"), true, true, DigestOff
+		}, ZLB},
 		{"strict", func(a, b *Profile) { a.Strict, b.Strict = true, true }, ZLB},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -61,7 +61,7 @@ func (c *Conn) admit(path Path, p Packet, t MessageType) (key int, d Drop) {
 // secret of ours did.
 func (c *Conn) verify(p Packet, t MessageType) (key int, authentic, ok bool) {
 	if !c.digests {
-		v := verify(p, emptyKeys, nonces{})
+		v := c.verifyPlain(p, t)
 		if v.present && v.ok && c.profile.Digest == DigestAuto && len(c.profile.Secrets) == 0 {
 			c.integrity, c.digestType = true, v.typ
 		}
@@ -87,6 +87,16 @@ func (c *Conn) verify(p Packet, t MessageType) (key int, authentic, ok bool) {
 		plain = plain && !nonce
 	}
 	return 0, false, plain && (t == SCCRP || !t.sequenced())
+}
+
+// verifyPlain checks digests where none authenticate: they must be right all the same, with the empty secret. An SCCRQ may
+// come from a peer that offers digests and a challenge, of which we want the latter.
+func (c *Conn) verifyPlain(p Packet, t MessageType) verdict {
+	v := verify(p, emptyKeys, nonces{})
+	if v.present && !v.ok && t == SCCRQ && c.profile.Challenge {
+		v.ok = verify(p, c.keys, nonces{}).ok
+	}
+	return v
 }
 
 // acknowledged looks what the acknowledgement of our messages changes.
@@ -196,10 +206,10 @@ func (c *Conn) takeSCCRP(m *Message, err error) {
 		return
 	}
 	c.learn(m)
-	if c.digests && !m.Has(AVPNonce) { // see verify: it may be authentic the old way
-		c.digests = false
-	}
-	if c.profile.Challenge && !c.digests && !c.answered(SCCRP, m.ChallengeResponse) {
+	wanted := c.digests
+	c.digests = wanted && m.Has(AVPNonce) // both sides or none (RFC 3931 section 5.4.1), but see Profile.Challenge
+	answered := c.profile.Challenge && c.answered(SCCRP, m.ChallengeResponse)
+	if !c.digests && (wanted || c.profile.Challenge) && !answered {
 		c.step(evSCCRPMinus, &input{result: Result{Code: StopUnauthorized}})
 		return
 	}
@@ -260,9 +270,9 @@ func (c *Conn) answer(plus, minus event, in *input) error {
 	p := in.packet
 	in.v = verify(p, c.keys, nonces{})
 	switch {
-	case c.digests && in.v.ok:
-	case c.digests && (in.v.present || in.msg.Has(AVPNonce)):
+	case c.digests && !in.v.ok && (in.v.present || in.msg.Has(AVPNonce)):
 		return errUnsigned
+	case c.digests && in.msg.Has(AVPNonce):
 	case c.digests && !c.profile.Challenge:
 		in.result = Result{Code: StopUnauthorized}
 		c.step(minus, in)
@@ -270,7 +280,7 @@ func (c *Conn) answer(plus, minus event, in *input) error {
 	case c.digests:
 		in.plain = true
 	default:
-		if in.v = verify(p, emptyKeys, nonces{}); in.v.present && !in.v.ok {
+		if in.v = c.verifyPlain(p, SCCRQ); in.v.present && !in.v.ok {
 			return errUnsigned
 		}
 	}

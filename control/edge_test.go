@@ -342,3 +342,36 @@ func TestVersion2Request(t *testing.T) {
 		t.Errorf("%d connections", len(n.Endpoint.conns))
 	}
 }
+
+// TestDigestWithoutNonce: a digest alone does not say that authentication is on (RFC 3931 section 5.4.1), so an end that
+// wants it refuses.
+func TestDigestWithoutNonce(t *testing.T) {
+	keys := DeriveKeys([]byte("s"))
+	h, n := newHand(t, testProfile("n", "s"))
+	m := h.sccrq()
+	raw := (&Encoder{Digests: []DigestType{DigestMD5}}).Append(nil, Header{}, &m)
+	sign(raw, []*Keys{&keys}, nonces{})
+	n.Receive(epoch, h.path, raw)
+	n.collect()
+	got := h.read()
+	if h.expect(got, StopCCN); got[0].Result.Code != StopUnauthorized || len(n.Endpoint.conns) != 0 {
+		t.Errorf("%s", got[0].String())
+	}
+	c, err := n.Dial(epoch, h.path, n.profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.collect()
+	h.nr = 0
+	request := h.read()
+	h.expect(request, SCCRQ)
+	m.Type = SCCRP
+	raw = (&Encoder{Digests: []DigestType{DigestMD5}}).Append(nil, Header{CCID: c.ID(), Nr: 1}, &m)
+	sign(raw, []*Keys{&keys}, nonces{receiver: request[0].Nonce})
+	n.Receive(epoch, h.path, raw)
+	n.collect()
+	if got = h.read(); len(n.conns) != 0 || len(n.downs) != 1 {
+		t.Errorf("up without a nonce: %v", n.log)
+	}
+	h.expect(got, StopCCN)
+}
