@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Compares package encap with Wireshark: the golden packets and packets that encap
-# encodes itself go through tshark, and what tshark dissects must equal what encap
-# decodes, field by field. Prints "N passed, N failed"; fails when anything does
-# and when tshark or text2pcap is missing.
+# Compares packages encap and control with Wireshark: golden packets, packets that encap
+# encodes itself and control messages of whole conversations go through tshark, and
+# what tshark dissects must equal what the package says, field by field; digests are
+# verified, nothing may be malformed or unknown. Prints "N passed, N failed"; fails when
+# anything does and when tshark or text2pcap is missing.
 #
 # usage: scripts/golden.sh [-v]        -v: name every packet
 set -euo pipefail
@@ -18,16 +19,15 @@ done
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-CULVERT_GOLDEN_OUT=$dir go test ./encap -count=1 -run '^TestWriteGolden$' >"$dir/go.log" 2>&1 || {
-	cat "$dir/go.log" >&2
-	exit 1
-}
-[ -s "$dir/fields" ] || { echo "golden: TestWriteGolden wrote nothing" >&2; cat "$dir/go.log" >&2; exit 1; }
-
-fields=()
-while read -r field; do
-	fields+=(-e "$field")
-done <"$dir/fields"
+for package in encap control; do
+	out=$dir/$package
+	mkdir "$out"
+	CULVERT_GOLDEN_OUT=$out go test ./$package -count=1 -run '^TestWriteGolden$' >"$dir/go.log" 2>&1 || {
+		cat "$dir/go.log" >&2
+		exit 1
+	}
+	[ -s "$out/fields" ] || { echo "golden: TestWriteGolden of $package wrote nothing" >&2; cat "$dir/go.log" >&2; exit 1; }
+done
 
 # compare WANT GOT FIELDS: one line per packet in each. Cells of WANT after the
 # name: "=x" equal, "^x" a protocol stack beginning with x, "*" not compared.
@@ -44,7 +44,7 @@ compare() {
 				if (kind == "=") ok = got[i] == want
 				else if (kind == "^") ok = index(got[i] ":", want ":") == 1
 				else ok = kind == "*"
-				if (!ok) bad = bad sprintf("  %s: encap %s, tshark %s\n", field[i], want, got[i])
+				if (!ok) bad = bad sprintf("  %s: we %s, tshark %s\n", field[i], want, got[i])
 			}
 		}
 		if (bad == "") { passed++; if (verbose) print "ok   " $1 > "/dev/stderr" }
@@ -57,8 +57,12 @@ compare() {
 }
 
 passed=0 failed=0
-for want in "$dir"/*.want; do
+for want in "$dir"/*/*.want; do
 	base=${want%.want}
+	fields=()
+	while read -r field; do
+		fields+=(-e "$field")
+	done <"${want%/*}/fields"
 	mapfile -t options <"$base.options"
 	text2pcap -q -l 101 "$base.txt" "$base.pcap" 2>>"$dir/tools.log" &&
 		tshark -n -r "$base.pcap" "${options[@]}" \
@@ -68,7 +72,7 @@ for want in "$dir"/*.want; do
 		cat "$dir/tools.log" >&2
 		exit 1
 	}
-	read -r p f < <(compare "$want" "$base.got" "$dir/fields")
+	read -r p f < <(compare "$want" "$base.got" "${want%/*}/fields")
 	passed=$((passed + p)) failed=$((failed + f))
 done
 

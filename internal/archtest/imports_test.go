@@ -31,7 +31,9 @@ var mayKnow = map[string][]string{
 }
 
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
-var standardOnly = []string{"encap", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool"}
+var standardOnly = []string{
+	"encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
+}
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.
 var composers = []string{"internal/daemon", "bench"}
