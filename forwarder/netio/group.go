@@ -169,7 +169,26 @@ func (g *Group) openSender(key senderKey) (*Socket, error) {
 		_ = s.close()
 		return nil, err
 	}
+	if g.cfg.Transport == encap.TransportIP {
+		g.deafen(s)
+	}
 	return s, nil
+}
+
+// deafen spares the kernel a copy of each packet for a raw socket that only sends, which its filter would drop: a
+// connected socket gets packets of its peer alone, and nobody sends to us from our own address. Sends name their
+// destination and don't mind (raw(7)). Where it fails, the filter does the same for more.
+func (g *Group) deafen(s *Socket) {
+	to := g.cfg.Local
+	if to.Addr().IsUnspecified() {
+		to = netip.AddrPortFrom(netip.IPv6Loopback(), 0)
+		if !g.ipv6 {
+			to = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+		}
+	}
+	if sa, err := unixSockaddr(to); err == nil {
+		_ = unix.Connect(s.FD(), sa)
+	}
 }
 
 // newSocket opens a socket that drops everything it receives and has all options but the buffers, unbound.

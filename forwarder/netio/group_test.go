@@ -1,12 +1,15 @@
 package netio
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -217,6 +220,67 @@ func TestSenderIdentity(t *testing.T) {
 			t.Errorf("Sender after Close: %v", err)
 		}
 	})
+}
+
+// TestSendersAreDeaf: a raw socket that only sends is connected, so that the kernel makes no copies for it, to an address
+// that nobody sends from; what it sends arrives all the same.
+func TestSendersAreDeaf(t *testing.T) {
+	forKinds(t, func(t *testing.T, k kind) {
+		if k.transport != encap.TransportIP {
+			return
+		}
+		ns := newSpace(t)
+		g := ns.open(GroupConfig{Transport: k.transport, Local: k.local(), Workers: 1})
+		peer := ns.open(GroupConfig{Transport: k.transport, Local: k.remote(), Workers: 1})
+		ns.do(func() {
+			s, err := g.Sender(0, Variant{DF: DFClear})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if all, connected := rawSockets(t, k.ipv6); all != 5 || connected != 1 {
+				t.Errorf("%d of %d raw sockets are connected", connected, all)
+			}
+			b := NewTxBatch(1)
+			to, err := NewDest(k.remote(), DestOptions{TOS: -1})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			b.Add([]byte{0, 0, 0, 2, 9}, to, -1, 0)
+			if n, err := s.Send(b); n != 1 || err != nil {
+				t.Errorf("sent %d: %v", n, err)
+			}
+			rx := NewRxBatch(4, 0, 100)
+			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+				if n, _ := peer.Data(0).ReadBatch(rx); n == 1 && bytes.Equal(rx.Packet(0), []byte{0, 0, 0, 2, 9}) {
+					return
+				}
+			}
+			t.Error("nothing arrived")
+		})
+	})
+}
+
+// rawSockets counts the raw sockets of the calling thread's namespace, and those that are connected.
+func rawSockets(t *testing.T, ipv6 bool) (all, connected int) {
+	t.Helper()
+	name := "/proc/thread-self/net/raw"
+	if ipv6 {
+		name += "6"
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n")[1:] {
+		remote, _, _ := strings.Cut(strings.Fields(line)[2], ":")
+		all++
+		if strings.Trim(remote, "0") != "" {
+			connected++
+		}
+	}
+	return all, connected
 }
 
 // TestAddressForms opens unspecified, mapped and kernel-chosen addresses, and a socket name is readable.

@@ -118,7 +118,8 @@ func (p *Poller) Wake() {
 
 // Wait fills ev with what happened and returns how many, 0 when the time is over; a negative timeout is for ever. It
 // looks first without waiting, then waits a moment without telling the Go scheduler, and only then blocks like any
-// system call. Time-outs are rounded up to milliseconds.
+// system call. Time-outs are rounded up to milliseconds. A goroutine that waits holds its processor (GOMAXPROCS) at first:
+// there should be one for each, and more for others.
 func (p *Poller) Wait(ev []Event, timeout time.Duration) (int, error) {
 	raw := p.events[:min(len(ev), len(p.events))]
 	n, errno := epollWaitRaw(p.epfd, raw, 0)
