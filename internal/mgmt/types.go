@@ -8,10 +8,33 @@ type Tunnel struct {
 	Peer      string `json:"peer"`
 	TID       uint32 `json:"tid"`
 	PTID      uint32 `json:"ptid"`
-	State     string `json:"state"`    // "up"
+	State     string `json:"state"`    // "up"; of a dynamic tunnel that of its control connection, RFC 3931 section 7.2 names
 	PathMTU   int    `json:"path_mtu"` // bytes, outer packet
 	Sessions  int    `json:"sessions"`
 	Traffic
+	Control *Control `json:"control,omitempty"` // only of a dynamic tunnel asked for by name
+}
+
+// Control is the control connection of a dynamic tunnel.
+type Control struct {
+	Role             string  `json:"role"`                  // "initiator" or "responder"
+	HostName         string  `json:"host_name,omitempty"`   // of the peer, as it says
+	VendorName       string  `json:"vendor_name,omitempty"` // likewise
+	RouterID         uint32  `json:"router_id"`             // likewise, 0: it told none
+	Ns               uint32  `json:"ns"`                    // of our next message
+	Nr               uint32  `json:"nr"`                    // of the peer's next message
+	Window           int     `json:"window"`                // that the peer advertises, messages
+	CongestionWindow int     `json:"congestion_window"`     // what we use of it
+	InFlight         int     `json:"in_flight"`             // messages without acknowledgement
+	RTT              float64 `json:"rtt_ms"`                // smoothed, of messages, 0 before the first
+	Sent             uint64  `json:"sent"`                  // messages, without retransmissions
+	Retransmissions  uint64  `json:"retransmissions"`
+	Received         uint64  `json:"received"`         // messages that were taken
+	Duplicates       uint64  `json:"duplicates"`       // messages received again
+	Waiting          int     `json:"waiting"`          // sessions not yet asked for
+	Settling         int     `json:"settling"`         // sessions being set up
+	Silence          float64 `json:"silence"`          // seconds since the peer was last heard of
+	Reason           string  `json:"reason,omitempty"` // why the connection before ended
 }
 
 // Session is what `show sessions` prints of one session.
