@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"culvert/internal/mgmt"
@@ -302,4 +304,99 @@ func (p *process) stop() {
 	if err := p.cmd.Wait(); err != nil {
 		p.t.Errorf("%v: %s", err, p.out.String())
 	}
+}
+
+// nat stands between an initiator and a responder, both on loopback, and can change the port that it speaks from.
+type nat struct {
+	t            *testing.T
+	inner, outer atomic.Pointer[net.UDPConn]
+	inside       atomic.Pointer[net.UDPAddr]
+	far          *net.UDPAddr
+}
+
+func newNAT(t *testing.T, far int) *nat {
+	t.Helper()
+	n := &nat{t: t, far: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: far}}
+	n.inner.Store(n.socket("127.0.0.5"))
+	n.rebind()
+	go n.relay(n.inner.Load(), func(from *net.UDPAddr, b []byte) {
+		n.inside.Store(from)
+		_, _ = n.outer.Load().WriteToUDP(b, n.far)
+	})
+	t.Cleanup(func() {
+		_ = n.inner.Load().Close()
+		_ = n.outer.Load().Close()
+	})
+	return n
+}
+
+func (n *nat) socket(host string) *net.UDPConn {
+	n.t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(host)})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return c
+}
+
+// relay gives what arrives to fn until the socket is closed.
+func (n *nat) relay(c *net.UDPConn, fn func(from *net.UDPAddr, b []byte)) {
+	b := make([]byte, 4096)
+	for {
+		l, from, err := c.ReadFromUDP(b)
+		if err != nil {
+			return
+		}
+		fn(from, b[:l])
+	}
+}
+
+// rebind speaks from another port from now on.
+func (n *nat) rebind() {
+	c := n.socket("127.0.0.5")
+	if old := n.outer.Swap(c); old != nil {
+		_ = old.Close()
+	}
+	go n.relay(c, func(_ *net.UDPAddr, b []byte) {
+		if to := n.inside.Load(); to != nil {
+			_, _ = n.inner.Load().WriteToUDP(b, to)
+		}
+	})
+}
+
+// TestPeerMoves: a NAT forgets the initiator's port. Once a message has proven where the peer is, data goes there.
+func TestPeerMoves(t *testing.T) {
+	nsA, nsB := newNS(t), newNS(t)
+	port := freePorts(t, 2)
+	lns := run(t, answering(nsA, `"the secret"`, port[0]))
+	between := newNAT(t, port[0])
+	a := run(t, dialing(nsB, "udp", fmt.Sprintf("127.0.0.2:%d", port[1]), between.inner.Load().LocalAddr().String(), "the secret", 0))
+	allUp(t, lns.socket, 3)
+	mustPing(t, nsB, "-I", "line0", "10.77.0.1")
+	before := tunnelsOf(t, lns.socket)[0]
+
+	between.rebind()
+	eventually(t, "the peer's new port", func() bool { return tunnelsOf(t, lns.socket)[0].Peer != before.Peer }) // its HELLO
+	after := tunnelsOf(t, lns.socket)
+	if len(after) != 1 || after[0].TID != before.TID || after[0].Sessions != 3 || after[0].Peer != between.outer.Load().LocalAddr().String() {
+		t.Fatalf("tunnels %+v, before %+v", after, before)
+	}
+	for _, line := range []string{"line0", "line1"} {
+		mustPing(t, nsB, "-I", line, "10.77.0.1")
+	}
+	ip(t, "-n", nsA, "addr", "add", "fd78:0::1/64", "dev", "lan0", "nodad")
+	eventually(t, "Ethernet", func() bool { return ping(nsB, "fd78:0::1") == nil })
+	if m := a.tunnel("up"); m.Control == nil || m.Control.Role != "initiator" || m.Control.HostName != "lns" || m.Control.Sent == 0 {
+		t.Errorf("tunnel %+v, control %+v", m, m.Control)
+	}
+}
+
+// tunnel asks the daemon's API about one tunnel.
+func (i *instance) tunnel(name string) mgmt.Tunnel {
+	i.t.Helper()
+	m, err := mgmt.Get(context.Background(), mgmt.NewClient(i.socket), mgmt.QueryTunnel(name))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return m
 }
