@@ -57,7 +57,7 @@ func callFor(c *config.Session) control.Call {
 }
 
 // callReady makes the receiving side of a session the peer has asked for: its frames may come before it is up. Where we
-// have asked, the peer's session id is not known before callUp.
+// have asked, the peer's session id is not known before it is up.
 func (d *daemon) callReady(a control.SessionReady, now time.Time) {
 	k, _ := a.Session.Data.(*circuit)
 	if k != nil && k.s != nil { // a tie was lost, and its id is another one now
@@ -100,19 +100,25 @@ func (d *daemon) install(k *circuit, now time.Time) {
 	k.s = s
 }
 
+// prepare installs a session that is about to be up, unless its connection only comes up with it.
+func (d *daemon) prepare(call *control.Session, now time.Time) {
+	k, _ := call.Data.(*circuit)
+	owner, _ := call.Conn().Data.(*connection)
+	if k != nil && k.s == nil && owner != nil && owner.t != nil {
+		d.install(k, now)
+	}
+}
+
 // callUp opens a session: PPP begins, Ethernet is usable.
 func (d *daemon) callUp(call *control.Session, now time.Time) {
 	k, _ := call.Data.(*circuit)
-	if k == nil {
-		return // closed meanwhile
-	}
-	if k.s == nil {
+	if k != nil && k.s == nil && call.State() == control.Established {
 		d.install(k, now)
 	}
-	s := k.s
-	if s == nil {
-		return
+	if k == nil || k.s == nil {
+		return // it could not be installed, and was closed
 	}
+	s := k.s
 	k.up = true
 	d.noisy.Info("session up", zap.String("session", s.fullName()), zap.String("interface", s.cfg.InterfaceName))
 	if s.ppp == nil {

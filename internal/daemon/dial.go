@@ -15,7 +15,8 @@ import (
 // quarter more at random, so that many do not come together.
 const (
 	redialFirst = time.Second
-	redialMost  = time.Minute
+	redialMost  = time.Minute      // of connections
+	reaskMost   = 15 * time.Second // of sessions
 	// steady is how long a connection must have been up for the next attempt to come soon.
 	steady = 30 * time.Second
 )
@@ -24,9 +25,9 @@ const (
 type backoff time.Duration
 
 // next is how long to wait now.
-func (b *backoff) next() time.Duration {
+func (b *backoff) next(most time.Duration) time.Duration {
 	d := max(time.Duration(*b), redialFirst)
-	*b = backoff(min(2*d, redialMost))
+	*b = backoff(min(2*d, most))
 	return d + rand.N(d/4)
 }
 
@@ -98,7 +99,7 @@ func (l *dialer) ended(d *daemon, k *connection, reason string, now time.Time) {
 	if !k.upAt.IsZero() && now.Sub(k.upAt) >= steady {
 		l.backoff = 0
 	}
-	d.timers.set(&l.timer, l, now.Add(l.backoff.next()))
+	d.timers.set(&l.timer, l, now.Add(l.backoff.next(redialMost)))
 }
 
 // tick asks for the session.
@@ -110,7 +111,7 @@ func (n *line) tick(d *daemon, now time.Time) {
 	if err != nil {
 		n.reason = err.Error()
 		d.noisy.Warn("session", zap.String("tunnel", n.dialer.cfg.Name), zap.String("session", n.cfg.Name), zap.Error(err))
-		d.timers.set(&n.timer, n, now.Add(n.backoff.next()))
+		d.timers.set(&n.timer, n, now.Add(n.backoff.next(reaskMost)))
 		return
 	}
 	n.call = call
@@ -123,7 +124,7 @@ func (n *line) ended(d *daemon, k *circuit, reason string, now time.Time) {
 	if n.failures++; k.worked {
 		n.failures, n.backoff = 0, 0
 	}
-	wait := n.backoff.next()
+	wait := n.backoff.next(reaskMost)
 	if c := n.cfg.PPP; c != nil {
 		switch {
 		case !c.Persist:

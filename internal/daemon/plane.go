@@ -134,6 +134,12 @@ func (d *daemon) receive(m forwarder.ControlMessage, now time.Time) {
 // settlePlane carries out what the control plane wants done.
 func (d *daemon) settlePlane(now time.Time) {
 	for acts := d.plane.ep.Take(); len(acts) > 0; acts = d.plane.ep.Take() { // an action may cause others
+		// Devices take their time: they are made before the message leaves that lets the peer send.
+		for _, a := range acts {
+			if up, ok := a.(control.SessionUp); ok {
+				d.prepare(up.Session, now)
+			}
+		}
 		for _, a := range acts {
 			d.perform(a, now)
 		}
