@@ -96,6 +96,9 @@ func sessionDetail(w io.Writer, s mgmt.Session) error {
 	t.row("Session", s.FullName())
 	t.row("Type", s.Pseudowire)
 	t.row("State", s.State)
+	if s.Reason != "" {
+		t.row("Ended", s.Reason)
+	}
 	t.row("Interface", s.Interface)
 	t.row("MTU", s.MTU)
 	t.row("Session ID", fmt.Sprintf("%d, peer's %d", s.SID, s.PSID))

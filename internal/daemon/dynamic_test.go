@@ -256,8 +256,11 @@ func TestRefused(t *testing.T) {
 	// One remote end id, one session: a second initiator does not get it.
 	other := run(t, dialing(newNS(t), "ip", "127.0.0.4", "127.0.0.1", "the secret", 9))
 	eventually(t, "second tunnel", func() bool { return len(tunnelsOf(t, lns.socket)) == 2 })
-	if n := len(states(t, other.socket)); n != 0 {
-		t.Fatalf("%d sessions", n)
+	eventually(t, "refusal", func() bool { return other.session("e").Reason != "" })
+	for _, name := range []string{"p0", "p1", "e"} {
+		if s := other.session(name); s.State == "up" || name == "e" && !strings.Contains(s.Reason, "in use") {
+			t.Fatalf("session %+v", s)
+		}
 	}
 }
 

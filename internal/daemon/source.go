@@ -138,7 +138,39 @@ func (s source) Sessions() []mgmt.Session {
 	for _, e := range s.d.sessions {
 		all = append(all, e.show())
 	}
+	for _, l := range s.d.plane.dialers {
+		for _, n := range l.lines {
+			if !n.carried() {
+				all = append(all, n.show())
+			}
+		}
+	}
 	return all
+}
+
+// carried tells whether the line's session is in the data plane, among daemon.sessions.
+func (n *line) carried() bool {
+	if n.call == nil {
+		return false
+	}
+	k, _ := n.call.Data.(*circuit)
+	return k != nil && k.s != nil
+}
+
+// show is for a line that is not carried.
+func (n *line) show() mgmt.Session {
+	m := mgmt.Session{
+		Name:       n.cfg.Name,
+		Tunnel:     n.dialer.cfg.Name,
+		Pseudowire: sessionConfig(n.cfg).Pseudowire.String(),
+		Interface:  n.cfg.InterfaceName,
+		State:      "down",
+		Reason:     n.reason,
+	}
+	if n.call != nil {
+		m.State = n.call.State().String()
+	}
+	return m
 }
 
 // Session implements mgmt.Source.
@@ -154,6 +186,13 @@ func (s source) Session(tunnel, name string) (mgmt.Session, bool) {
 			m.Link = e.showLink(time.Now())
 		}
 		return m, true
+	}
+	for _, l := range s.d.plane.dialers {
+		for _, n := range l.lines {
+			if n.cfg.Name == name && l.cfg.Name == tunnel && !n.carried() {
+				return n.show(), true
+			}
+		}
 	}
 	return mgmt.Session{}, false
 }

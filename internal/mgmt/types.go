@@ -46,13 +46,14 @@ type Session struct {
 	PSID       uint32   `json:"psid"`
 	Interface  string   `json:"interface"`
 	Worker     int      `json:"worker"`
-	State      string   `json:"state"` // "up", "down", "lost" (device removed by somebody), and PPP phases "establish", "authenticate", "network", "terminate"
+	State      string   `json:"state"` // "up", "down", "lost" (device removed by somebody), and PPP phases "establish", "authenticate", "network", "terminate"; while it is asked for "wait-control-conn", "wait-reply"
 	MTU        int      `json:"mtu"`
 	Offloads   []string `json:"offloads,omitempty"` // of the device: "csum", "tso4", "tso6", "ecn", "uso4", "uso6"
 	Traffic
-	Drops map[string]uint64 `json:"drops,omitempty"` // this session's drops by reason
-	PPP   *PPP              `json:"ppp,omitempty"`
-	Link  *Link             `json:"link,omitempty"` // only of a session asked for by name
+	Drops  map[string]uint64 `json:"drops,omitempty"`  // this session's drops by reason
+	Reason string            `json:"reason,omitempty"` // why a dialed session that does not exist now ended, or was refused
+	PPP    *PPP              `json:"ppp,omitempty"`
+	Link   *Link             `json:"link,omitempty"` // only of a session asked for by name
 }
 
 // FullName is how people and the API's paths name the session: "tunnel/session".
