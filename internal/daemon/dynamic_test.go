@@ -236,7 +236,7 @@ func sameNames(a, b []string) bool {
 func TestRefused(t *testing.T) {
 	nsA, nsB := newNS(t), newNS(t)
 	port := freePorts(t, 2)
-	lns := run(t, answering(nsA, `"the secret"`, port[0]))
+	lns := run(t, strings.Replace(answering(nsA, `"the secret"`, port[0]), "[peer.access]", "[peer.access]\nmax_tunnels = 2", 1))
 	local, peer := fmt.Sprintf("127.0.0.2:%d", port[1]), fmt.Sprintf("127.0.0.1:%d", port[0])
 	bad := run(t, dialing(nsB, "udp", local, peer, "another secret", 0))
 	eventually(t, "an attempt", func() bool { return tunnelsOf(t, bad.socket)[0].State == "idle" }) // it was given up
@@ -262,6 +262,11 @@ func TestRefused(t *testing.T) {
 			t.Fatalf("session %+v", s)
 		}
 	}
+	third := run(t, dialing(newNS(t), "ip", "127.0.0.6", "127.0.0.1", "the secret", 3))
+	eventually(t, "too many tunnels", func() bool {
+		c := third.tunnel("up").Control
+		return c != nil && strings.HasPrefix(c.Reason, "peer: ") && strings.Contains(c.Reason, "resources")
+	})
 }
 
 // process is a daemon in a process of its own.

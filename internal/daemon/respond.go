@@ -96,18 +96,18 @@ func (p policy) Known(a netip.Addr) bool {
 	return slices.ContainsFunc(p.d.plane.responder.peers, from)
 }
 
-// AcceptConnection implements control.Policy.
+// AcceptConnection implements control.Policy. The profile of a peer that is refused lets it believe that.
 func (p policy) AcceptConnection(path control.Path, m *control.Message) (control.Profile, *control.Result) {
 	pl := p.d.plane
 	r := &pl.responder
 	c := r.peer(path.Remote.Addr(), m.HostName)
 	switch {
-	case pl.closing:
-		return control.Profile{}, &control.Result{Code: control.StopShutdown}
 	case c == nil || r.listens[ownAddress{path.Transport, path.Local}] == nil:
 		return control.Profile{}, &control.Result{Code: control.StopUnauthorized}
+	case pl.closing:
+		return c.Control, &control.Result{Code: control.StopShutdown}
 	case c.MaxTunnels > 0 && r.tunnels[c] >= c.MaxTunnels:
-		return control.Profile{}, &control.Result{Code: control.StopError, Error: control.ErrorResources, Text: "too many tunnels"}
+		return c.Control, &control.Result{Code: control.StopError, Error: control.ErrorResources, Text: "too many tunnels"}
 	}
 	return c.Control, nil
 }
@@ -140,8 +140,8 @@ func (d *daemon) connectionOf(c *control.Conn) *connection {
 	r := &d.plane.responder
 	path := c.Path()
 	peer, listen := r.peer(path.Remote.Addr(), c.Peer().HostName), r.listens[ownAddress{path.Transport, path.Local}]
-	if peer == nil || listen == nil {
-		return nil
+	if peer == nil || listen == nil || peer.MaxTunnels > 0 && r.tunnels[peer] >= peer.MaxTunnels {
+		return nil // of several that came up together
 	}
 	cfg := *listen
 	r.serial++
