@@ -10,7 +10,7 @@ type DropReason uint8
 const (
 	DropTruncated   DropReason = iota // shorter than its headers, or cut by the receive buffer
 	DropVersion                       // UDP payload that is not L2TPv3
-	DropControl                       // control message: nobody here speaks the control protocol
+	DropControl                       // control message from somebody we exchange none with
 	DropSession                       // unknown Session ID (RFC 3931 section 4.5)
 	DropMixed                         // arrived joined with another worker's packets, whose queue is full
 	DropSource                        // outer source address or port is not the tunnel's peer
@@ -19,7 +19,7 @@ const (
 	DropMalformed                     // inner frame that its pseudowire cannot carry
 	DropPPPProtocol                   // PPP frame without a valid protocol field (RFC 1661 section 2)
 	DropNotOpen                       // data before the pseudowire, or the NCP of its protocol, is open
-	DropPunt                          // control side's queue full
+	DropPunt                          // control side's queue full, or too much of one session or of strangers
 	DropDevice                        // device refused the frame (down, or no memory)
 	DropTooBig                        // does not fit the path; its sender was told where that is possible
 	DropSendFull                      // underlay socket stayed full, or its interface's queue
@@ -31,7 +31,7 @@ const (
 var dropNames = [numDropReasons]struct{ name, help string }{
 	DropTruncated:   {"truncated", "packet shorter than its headers, or larger than any receive buffer"},
 	DropVersion:     {"version", "UDP datagram that is not L2TPv3"},
-	DropControl:     {"control", "L2TP control message to a host without control connections"},
+	DropControl:     {"control", "L2TP control message from an address with which there is no control connection"},
 	DropSession:     {"session", "unknown session id"},
 	DropMixed:       {"mixed", "joined by the kernel with another worker's packets, whose queue is full"},
 	DropSource:      {"source", "outer source is not the tunnel's peer"},
@@ -40,7 +40,7 @@ var dropNames = [numDropReasons]struct{ name, help string }{
 	DropMalformed:   {"malformed", "inner frame that the pseudowire cannot carry"},
 	DropPPPProtocol: {"ppp_protocol", "PPP frame without a valid protocol field"},
 	DropNotOpen:     {"not_open", "data before the pseudowire or its network protocol is open"},
-	DropPunt:        {"punt", "control frames faster than the control side takes them, or more than 100 a second of one session"},
+	DropPunt:        {"punt", "control frames or messages faster than the control side takes them, or more than 100 a second of one session"},
 	DropDevice:      {"device", "device refused the frame"},
 	DropTooBig:      {"too_big", "larger than the path allows"},
 	DropSendFull:    {"send_full", "underlay socket or interface queue stayed full"},

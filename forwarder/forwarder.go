@@ -30,8 +30,10 @@ type Forwarder struct {
 	offload bool
 	workers []*worker
 	events  chan Event
-	began   time.Time
-	frames  sync.Pool // *[]byte of maxPunt
+	// Control messages on their way to the control side, see ControlMessages.
+	known, strangers chan ControlMessage
+	began            time.Time
+	frames           sync.Pool // *[]byte of maxPunt
 
 	mu        sync.Mutex
 	listeners map[listenerKey]*listener
@@ -50,6 +52,8 @@ func New(o Options) (*Forwarder, error) {
 		log:       o.Log,
 		offload:   !o.NoOffload,
 		events:    make(chan Event, eventQueue),
+		known:     make(chan ControlMessage, knownQueue),
+		strangers: make(chan ControlMessage, strangerQueue),
 		began:     time.Now(),
 		listeners: make(map[listenerKey]*listener),
 	}
@@ -139,7 +143,7 @@ func (f *Forwarder) listen(cfg TunnelConfig) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{key: key, group: group, refs: 1, tunnels: make(map[*Tunnel]struct{})}
+	l := &listener{key: key, group: group, refs: 1, tunnels: make(map[*Tunnel]struct{}), known: make(map[netip.Addr]int)}
 	for range f.workers {
 		l.tables = append(l.tables, make(map[encap.SessionID]*Session))
 	}

@@ -45,9 +45,11 @@ type inbound struct {
 	handover handover
 	spare    []foreign
 	foreign  bool // packets at hand were handed over
-	run      run
-	total    run // of the present batch, s unused
-	stats    loopStats
+	// strangers limits their control messages.
+	strangers bucket
+	run       run
+	total     run // of the present batch, s unused
+	stats     loopStats
 }
 
 // rxSocket is one socket that this loop reads.
@@ -60,9 +62,10 @@ type rxSocket struct {
 func newInbound(f *Forwarder, id int) (*inbound, error) {
 	in := &inbound{
 		f: f, id: id,
-		batch:  netio.NewRxBatch(batchPackets, rxHeadroom, maxDatagram),
-		join:   offload.NewCoalescer(joinFlows),
-		copies: make(arena, 0, arenaSize),
+		batch:     netio.NewRxBatch(batchPackets, rxHeadroom, maxDatagram),
+		join:      offload.NewCoalescer(joinFlows),
+		copies:    make(arena, 0, arenaSize),
+		strangers: newBucket(),
 	}
 	return in, in.init()
 }
@@ -182,7 +185,7 @@ func (in *inbound) received(r rxSocket, n int) {
 		case in.batch.Truncated(i):
 			in.drop(nil, DropTruncated)
 		case r.control:
-			in.drop(nil, controlDrop(r.l.key.transport, in.batch.Packet(i)))
+			in.unsorted(r.l, i)
 		default:
 			in.datagram(r.l, i)
 		}
@@ -240,7 +243,7 @@ func (in *inbound) packet(l *listener, b, buf []byte, from netip.AddrPort) {
 	if l.key.transport == encap.TransportUDP {
 		d := encap.UDPData(b)
 		if !d.Valid() {
-			in.drop(nil, controlDrop(l.key.transport, b))
+			in.controlMessage(l, b, from)
 			return
 		}
 		sid, body = d.SessionID(), d.Body()

@@ -184,6 +184,9 @@ type listener struct {
 
 	mu      sync.Mutex
 	tunnels map[*Tunnel]struct{}
+	// Of control messages: how many Controls are open, how many of them take strangers, and whom we have to do with.
+	controls, strangers int
+	known               map[netip.Addr]int
 }
 
 type listenerKey struct {
@@ -204,12 +207,14 @@ func (l *listener) join(t *Tunnel) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tunnels[t] = struct{}{}
+	l.know(t.peer.Addr(), 1)
 }
 
 func (l *listener) leave(t *Tunnel) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.tunnels, t)
+	l.know(t.peer.Addr(), -1)
 }
 
 // news takes in what a socket's error queue told about the path to a peer; it returns the tunnels whose path MTU

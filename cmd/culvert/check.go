@@ -66,6 +66,9 @@ func summary(w io.Writer, name string, cfg *config.Config, all bool) error {
 	if err != nil {
 		return err
 	}
+	if err := plannedListens(w, cfg); err != nil {
+		return err
+	}
 	limit := shownSessions
 	if all {
 		limit = sessions
@@ -85,8 +88,31 @@ func summary(w io.Writer, name string, cfg *config.Config, all bool) error {
 	return nil
 }
 
+// plannedListens prints where peers may connect, if anywhere.
+func plannedListens(w io.Writer, cfg *config.Config) error {
+	if len(cfg.Listens) == 0 {
+		return nil
+	}
+	if len(cfg.Tunnels) > 0 {
+		fmt.Fprintln(w)
+	}
+	t := newTable(w, "LISTEN", "ENCAP", "LOCAL")
+	for i := range cfg.Listens {
+		l := &cfg.Listens[i].Tunnel
+		t.row(l.Name, l.Transport, endpoint(l, l.Local))
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "for %s, with %s\n", plural(len(cfg.Peers), "peer"), plural(len(cfg.Profiles), "session profile"))
+	return nil
+}
+
 // plannedTunnels prints the tunnels and tells whether a path MTU among them was assumed.
 func plannedTunnels(w io.Writer, tunnels []config.Tunnel) (assumed bool, err error) {
+	if len(tunnels) == 0 {
+		return false, nil
+	}
 	t := newTable(w, "TUNNEL", "ENCAP", "LOCAL", "PEER", "TID", "PTID", "PATH-MTU", "SESSIONS")
 	for i := range tunnels {
 		v := &tunnels[i]
@@ -95,7 +121,7 @@ func plannedTunnels(w io.Writer, tunnels []config.Tunnel) (assumed bool, err err
 		if !known {
 			assumed, mark = true, "*"
 		}
-		t.row(v.Name, v.Transport, endpoint(v, v.Local), endpoint(v, v.Peer), v.TID, v.PTID,
+		t.row(v.Name, v.Transport, endpoint(v, v.Local), endpoint(v, v.Peer), assigned(v.TID), assigned(v.PTID),
 			strconv.Itoa(mtu)+mark, len(v.Sessions))
 	}
 	return assumed, t.flush()
@@ -109,11 +135,19 @@ func plannedSessions(w io.Writer, tunnels []config.Tunnel, limit int) error {
 		byName := slices.SortedFunc(slices.Values(v.Sessions), func(a, b config.Session) int { return cmp.Compare(a.Name, b.Name) })
 		for j := range byName[:min(limit, len(byName))] {
 			s := &byName[j]
-			t.row(v.Name+"/"+s.Name, pseudowire(s.Pseudowire), s.InterfaceName, s.SID, s.PSID, sessionMTU(v, s))
+			t.row(v.Name+"/"+s.Name, pseudowire(s.Pseudowire), s.InterfaceName, assigned(s.SID), assigned(s.PSID), sessionMTU(v, s))
 		}
 		limit -= min(limit, len(byName))
 	}
 	return t.flush()
+}
+
+// assigned prints an id, nothing where control messages assign it.
+func assigned[T ~uint32](id T) string {
+	if id == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(id), 10)
 }
 
 // pathMTU is the outer packet's limit in bytes, assumed where only the running system knows it.
@@ -130,7 +164,11 @@ func sessionMTU(t *config.Tunnel, s *config.Session) int {
 		return s.MTU
 	}
 	path, _ := pathMTU(t)
-	header := encap.DataHeader{Transport: t.Transport, SessionID: s.PSID, Cookie: s.Cookie, Sublayer: s.Sublayer}
+	cookie := s.Cookie
+	if t.Control != nil { // what the peer assigns is not known; ours will do
+		cookie, _ = encap.NewCookie(make([]byte, s.CookieSize))
+	}
+	header := encap.DataHeader{Transport: t.Transport, SessionID: s.PSID, Cookie: cookie, Sublayer: s.Sublayer}
 	return encap.MTU(path-t.UnderlayOverhead, header, t.Peer.Addr().Unmap().Is6(), s.Pseudowire == config.PseudowirePPP)
 }
 

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"culvert/examples"
 )
 
 const goodConfig = `
@@ -90,6 +92,25 @@ func TestCheckMany(t *testing.T) {
 	r = culvert("check", "-c", name, "--all")
 	if r.status != exitOK || !strings.Contains(r.stdout, "\nt1/s22 ") || strings.Contains(r.stdout, "more") {
 		t.Errorf("--all: status %d\n%s%s", r.status, r.stdout, r.stderr)
+	}
+}
+
+// TestCheckDynamic: what control messages will assign is left open, and where peers may connect is shown.
+func TestCheckDynamic(t *testing.T) {
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []struct {
+		name string
+		text []byte
+	}{{"check-lac.txt", examples.LAC}, {"check-lns.txt", examples.LNS}} {
+		r := culvert("check", "--config", writeConfig(t, string(end.text)))
+		if r.status != exitOK || r.stderr != "" {
+			t.Errorf("status %d, stderr %q", r.status, r.stderr)
+		}
+		t.Chdir(dir)
+		golden(t, end.name, r.stdout)
 	}
 }
 

@@ -92,6 +92,23 @@ func (source) Tunnels() []mgmt.Tunnel {
 	}
 }
 
+func (s source) Tunnel(name string) (mgmt.Tunnel, bool) {
+	for _, v := range s.Tunnels() {
+		if v.Name != name {
+			continue
+		}
+		if name == "t2" {
+			v.State = "established"
+			v.Control = &mgmt.Control{
+				Role: "responder", HostName: "lac\x1b1", VendorName: "culvert", RouterID: 7, Ns: 12, Nr: 9, Window: 32, CongestionWindow: 5,
+				InFlight: 1, RTT: 0.4567, Sent: 12, Retransmissions: 2, Received: 9, Duplicates: 1, Waiting: 3, Settling: 4, Silence: 1.25,
+			}
+		}
+		return v, true
+	}
+	return mgmt.Tunnel{}, false
+}
+
 func (source) Sessions() []mgmt.Session {
 	return []mgmt.Session{
 		{Name: "e1", Tunnel: "t2", Pseudowire: "eth", SID: 7, PSID: 8, Interface: "cust-a", Worker: 1, State: "up", MTU: 1430},

@@ -27,7 +27,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"show"}, "a command is missing", "culvert show"},
 		{[]string{"show", "session"}, "one session name TUNNEL/SESSION is needed, not 0", "culvert show session"},
 		{[]string{"show", "session", "a/b", "c/d"}, "one session name TUNNEL/SESSION is needed, not 2", "culvert show session"},
-		{[]string{"show", "tunnel"}, `unknown command "tunnel", did you mean tunnels?`, "culvert show"},
+		{[]string{"show", "worker"}, `unknown command "worker", did you mean workers?`, "culvert show"},
 		{[]string{"show", "tunnels", "t1"}, `unexpected argument "t1"`, "culvert show tunnels"},
 		{[]string{"show", "sessions", "t1"}, `unexpected argument "t1"`, "culvert show sessions"},
 	}

@@ -33,6 +33,12 @@ func newShow() *cobra.Command {
 				return show(cmd, flags, mgmt.QueryTunnels(), tunnelTable)
 			}),
 		},
+		&cobra.Command{
+			Use: "tunnel NAME", Short: "everything about one tunnel", Args: tunnelName,
+			RunE: work(func(cmd *cobra.Command, args []string) error {
+				return show(cmd, flags, mgmt.QueryTunnel(args[0]), tunnelDetail)
+			}),
+		},
 		newShowSessions(&flags),
 		&cobra.Command{
 			Use: "session TUNNEL/SESSION", Short: "everything about one session", Args: sessionName,
@@ -74,6 +80,13 @@ func newShowSessions(flags *showFlags) *cobra.Command {
 	cmd.Flags().StringVar(&filter.State, "state", "", "only sessions in this `state` (up, down, establish, ...)")
 	cmd.Flags().StringVar(&filter.Interface, "interface", "", "only the session of the interface `name`")
 	return cmd
+}
+
+func tunnelName(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef("one tunnel name is needed, not %d", len(args))
+	}
+	return nil
 }
 
 func sessionName(_ *cobra.Command, args []string) error {

@@ -96,6 +96,9 @@ func sessionDetail(w io.Writer, s mgmt.Session) error {
 	t.row("Session", s.FullName())
 	t.row("Type", s.Pseudowire)
 	t.row("State", s.State)
+	if s.Reason != "" {
+		t.row("Ended", s.Reason)
+	}
 	t.row("Interface", s.Interface)
 	t.row("MTU", s.MTU)
 	t.row("Session ID", fmt.Sprintf("%d, peer's %d", s.SID, s.PSID))
@@ -116,6 +119,35 @@ func sessionDetail(w io.Writer, s mgmt.Session) error {
 	}
 	if s.Link != nil {
 		linkDetail(t, s.Link)
+	}
+	return t.flush()
+}
+
+// tunnelDetail prints one tunnel as lines of name and value; counters are exact here.
+func tunnelDetail(w io.Writer, v mgmt.Tunnel) error {
+	t := newTable(w)
+	t.row("Tunnel", v.Name)
+	t.row("State", v.State)
+	t.row("Transport", v.Transport)
+	t.row("Addresses", pair(v.Local, v.Peer))
+	t.row("Connection ID", fmt.Sprintf("%d, peer's %d", v.TID, v.PTID))
+	t.row("Path MTU", v.PathMTU)
+	t.row("Sessions", v.Sessions)
+	t.row("Received", fmt.Sprintf("%d packets, %d bytes", v.RxPackets, v.RxBytes))
+	t.row("Sent", fmt.Sprintf("%d packets, %d bytes", v.TxPackets, v.TxBytes))
+	if c := v.Control; c != nil {
+		t.row("Role", c.Role)
+		t.row("Peer's name", c.HostName)
+		t.row("Peer's vendor", c.VendorName)
+		t.row("Peer's router ID", c.RouterID)
+		t.row("Next messages", fmt.Sprintf("Ns %d, Nr %d", c.Ns, c.Nr))
+		t.row("Window", fmt.Sprintf("%d of %d, %d in flight", c.CongestionWindow, c.Window, c.InFlight))
+		t.row("Round trip", fmt.Sprintf("%.3f ms", c.RTT))
+		t.row("Messages sent", fmt.Sprintf("%d, %d again", c.Sent, c.Retransmissions))
+		t.row("Messages received", fmt.Sprintf("%d, %d again", c.Received, c.Duplicates))
+		t.row("In preparation", fmt.Sprintf("%d sessions, %d wait", c.Settling, c.Waiting))
+		t.row("Silence", fmt.Sprintf("%.1f s", c.Silence))
+		t.row("Last ended", c.Reason)
 	}
 	return t.flush()
 }

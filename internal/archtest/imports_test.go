@@ -19,7 +19,7 @@ var mayKnow = map[string][]string{
 	"forwarder/offload": {"encap"},
 	"forwarder/tuntap":  {"encap"},
 	"internal/auth":     {"pppfsm"},
-	"internal/config":   {"encap", "internal/auth", "internal/ipv6link", "internal/pool", "pppfsm"},
+	"internal/config":   {"control", "encap", "internal/auth", "internal/ipv6link", "internal/pool", "pppfsm"},
 	"internal/ipv6link": {"encap"},
 	"internal/pool":     {},
 	"internal/mgmt":     {"internal/version"},

@@ -126,8 +126,7 @@ var badFiles = []struct{ name, text, want string }{
 	{"group of everybody", minimal + "[devices]\ngroup = 0\n", "f.toml:7: devices.group: must be 1 to 4294967295, not 0"},
 
 	// Tunnels.
-	{"everything missing", "[tunnel.t1]\n", "f.toml:1: tunnel.t1.local: missing\nf.toml:1: tunnel.t1.peer: missing\n" +
-		"f.toml:1: tunnel.t1.tid: missing\nf.toml:1: tunnel.t1.ptid: missing"},
+	{"everything missing", "[tunnel.t1]\n", "f.toml:1: tunnel.t1.local: missing\nf.toml:1: tunnel.t1.peer: missing"},
 	{
 		"l2tpv2", "[tunnel.t1]\nversion = \"l2tpv2\"\npeer = \"192.0.2.1:1701\"\nencap = \"udp\"\n[tunnel.t1.session.s1]\n" +
 			"pseudowire = \"pppac\"\npppd_args = \"/etc/args\"\n",

@@ -21,6 +21,9 @@ func keyLists() map[string][]string {
 		"[tunnel.NAME]":              slices.Sorted(maps.Keys(tunnelKeys)),
 		"[tunnel.NAME.session.NAME]": slices.Sorted(maps.Keys(sessionKeys)),
 		"[ppp.NAME]":                 slices.Sorted(maps.Keys(pppKeys)),
+		"[listen.NAME]":              slices.Sorted(maps.Keys(listenKeys)),
+		"[peer.NAME]":                slices.Sorted(maps.Keys(peerKeys)),
+		"[profile.session.NAME]":     slices.Sorted(maps.Keys(profileKeys)),
 	}
 }
 
@@ -92,11 +95,14 @@ func TestFullExample(t *testing.T) {
 		"[api]":                      {"\n[api]", "\n["},
 		"[devices]":                  {"\n[devices]", "\n["},
 		"[tunnel.NAME]":              {"\n[tunnel.t1]", "\n["},
-		"[tunnel.NAME.session.NAME]": {"\n[tunnel.t1.session.s1]", "\n[ppp.p0]"},
+		"[tunnel.NAME.session.NAME]": {"\n[tunnel.t1.session.s1]", "\n[listen.udp]"},
+		"[listen.NAME]":              {"\n[listen.udp]", "\n["},
+		"[peer.NAME]":                {"\n[peer.access]", "\n["},
+		"[profile.session.NAME]":     {"\n[profile.session.subscribers]", "\n["},
 		"[ppp.NAME]":                 {"\n[ppp.p0]", "\n["},
 		"[pool.NAME]":                {"\n[pool.lan]", "\n["},
 	}
-	tables := []string{"api", "devices", "tunnel", "ppp", "session", "pool"}
+	tables := []string{"api", "devices", "tunnel", "ppp", "session", "pool", "listen", "peer", "profile"}
 	for heading, keys := range keyLists() {
 		_, part, _ := strings.Cut(text, parts[heading][0])
 		part, _, _ = strings.Cut(part, parts[heading][1])
@@ -127,6 +133,17 @@ sid = 1002
 psid = 2002
 ppp_profile = "p0"
 [ppp.p0]
+[listen.udp]
+local = "192.0.2.1:1702"
+[peer.access]
+secret = "shared secret"
+max_sessions = 65536
+[profile.session.subscribers]
+pseudowire = "ppp"
+remote_end_id = "sreid_{n}"
+n = "0-999"
+interface_name = "sub{n}"
+ppp_profile = "p0"
 [pool.customers]
 ranges = ["10.64.0.0/16", "192.0.2.10-192.0.2.99"]
 exclude = ["10.64.0.1"]
@@ -140,6 +157,7 @@ exclude = ["2001:db8:8000::/56"]
 `)
 	for _, c := range []*Config{full, bare} {
 		c.File, c.Tunnels[0].Line = "", 0
+		c.Listens[0].Line, c.Peers[0].Line, c.Profiles[0].Line = 0, 0, 0
 		for i := range c.Pools {
 			c.Pools[i].Line = 0
 		}
@@ -171,7 +189,7 @@ func TestExamplesLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range lac.Tunnels {
+	for i := range lns.Tunnels { // the LAC has a dynamic one more
 		a, b := lac.Tunnels[i], lns.Tunnels[i]
 		if a.Local != b.Peer || a.Peer != b.Local || a.TID != b.PTID || a.PTID != b.TID || a.Transport != b.Transport {
 			t.Errorf("tunnel %s is not mirrored", a.Name)

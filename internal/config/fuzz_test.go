@@ -21,7 +21,7 @@ func checkInvariants(t interface {
 }, c *Config,
 ) {
 	t.Helper()
-	if len(c.Tunnels) == 0 || c.Group == 0 || c.API.Socket == "" || c.Workers < 0 || c.LogLevel == "" {
+	if len(c.Tunnels)+len(c.Listens) == 0 || (len(c.Listens) == 0) != (len(c.Peers) == 0) || c.Group == 0 || c.API.Socket == "" || c.Workers < 0 || c.LogLevel == "" {
 		t.Errorf("incomplete: %+v", c)
 	}
 	tids := map[uint32]bool{}
@@ -33,7 +33,8 @@ func checkInvariants(t interface {
 	sids := map[listener]bool{}
 	devices := map[[2]string]bool{}
 	for _, x := range c.Tunnels {
-		if x.TID == 0 || x.PTID == 0 || tids[x.TID] || x.Line < 1 || x.Name == "" {
+		dynamic := x.Control != nil
+		if (x.TID == 0) != dynamic || (x.PTID == 0) != dynamic || !dynamic && tids[x.TID] || x.Line < 1 || x.Name == "" {
 			t.Errorf("tunnel %q: tid %d, ptid %d, line %d", x.Name, x.TID, x.PTID, x.Line)
 		}
 		tids[x.TID] = true
@@ -46,7 +47,8 @@ func checkInvariants(t interface {
 			t.Errorf("tunnel %q: %+v", x.Name, x)
 		}
 		for _, s := range x.Sessions {
-			if k := (listener{x.Transport, x.Local, s.SID}); s.SID == 0 || s.PSID == 0 || sids[k] {
+			if k := (listener{x.Transport, x.Local, s.SID}); (s.SID == 0) != dynamic || (s.PSID == 0) != dynamic ||
+				(s.RemoteEndID != "") != dynamic || !dynamic && sids[k] {
 				t.Errorf("session %q: sid %d, psid %d", s.Name, s.SID, s.PSID)
 			} else {
 				sids[k] = true
@@ -55,6 +57,23 @@ func checkInvariants(t interface {
 				t.Errorf("session %q: interface %q", s.Name, s.InterfaceName)
 			} else {
 				devices[k] = true
+			}
+			checkSession(t, &s)
+		}
+		if dynamic && x.Control.Check() != nil {
+			t.Errorf("tunnel %q: %v", x.Name, x.Control.Check())
+		}
+	}
+	for _, x := range c.Peers {
+		if err := x.Control.Check(); err != nil || x.Line < 1 {
+			t.Errorf("peer %q: %v, line %d", x.Name, err, x.Line)
+		}
+	}
+	for _, x := range c.Profiles {
+		for _, n := range []int{x.First, x.Last} {
+			s := x.At(n)
+			if got, ok := x.Number(s.RemoteEndID); x.Template && (!ok || got != n) || s.InterfaceName != "" && nameProblem(s.InterfaceName) != "" {
+				t.Errorf("profile %q: number %d gives %q, %q", x.Name, n, s.RemoteEndID, s.InterfaceName)
 			}
 			checkSession(t, &s)
 		}

@@ -89,6 +89,9 @@ var (
 		"pool":    func(*parser, *node, *file) {},
 		"ppp":     func(*parser, *node, *file) {},
 		"tunnel":  func(p *parser, v *node, f *file) { f.tunnels = readTunnels(p, v) },
+		"listen":  func(p *parser, v *node, f *file) { f.Listens = readListens(p, v) },
+		"peer":    func(p *parser, v *node, f *file) { f.Peers = readPeers(p, v) },
+		"profile": func(p *parser, v *node, f *file) { f.Profiles = readSessionProfiles(p, v) },
 	}
 	apiKeys = keys[API]{
 		"socket":  (*parser).socket,
@@ -144,10 +147,11 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 	p.pools = readPools(p, root.get("pool"))
 	p.profiles = readProfiles(p, root.get("ppp"))
 	decode(p, root, fileKeys, f)
-	if t := root.get("tunnel"); t == nil || t.kind == kindTable && t.size == 0 {
+	if t := root.get("tunnel"); root.get("listen") == nil && (t == nil || t.kind == kindTable && t.size == 0) {
 		p.at(0, "", "no tunnel: at least one table [tunnel.NAME] is needed")
 	}
 	p.checkTunnels(f.tunnels)
+	p.checkResponder(root, &f.Config)
 	if err := p.err(); err != nil {
 		return nil, err
 	}

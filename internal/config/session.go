@@ -36,6 +36,8 @@ var sessionKeys = keys[session]{
 	"seqnum":          func(p *parser, v *node, s *session) { p.boolean(v, &s.SeqNum) },
 	"reorder_timeout": func(p *parser, v *node, s *session) { p.milliseconds(v, &s.ReorderTimeout) },
 	"interface_name":  func(p *parser, v *node, s *session) { p.device(v, &s.InterfaceName) },
+	"remote_end_id":   func(p *parser, v *node, s *session) { p.remoteEndID(v, s) },
+	"cookie_size":     func(p *parser, v *node, s *session) { p.cookieSize(v, s) },
 	"ppp_profile":     func(p *parser, v *node, s *session) { p.profile(v, s) },
 
 	"mtu":        func(p *parser, v *node, s *session) { integer(p, v, &s.MTU, minMTU, maxPathMTU) },
@@ -59,23 +61,38 @@ var sessionKeys = keys[session]{
 var sublayers = map[string]encap.Sublayer{"none": encap.SublayerNone, "default": encap.SublayerDefault}
 
 func readSession(p *parser, n *node, t *tunnel) *session {
-	s := &session{n: n, Session: Session{
-		Name:       n.name,
-		Sublayer:   encap.SublayerNone,
-		ClampMSS:   true,
-		TxQueueLen: DefaultTxQueueLen,
-	}}
+	s := &session{n: n, Session: newSession(n.name)}
 	s.Line, _ = p.lines.position(int(n.at))
 	decode(p, n, sessionKeys, s)
 	if s.foreign {
 		return s
 	}
-	for _, name := range []string{"pseudowire", "sid", "psid"} {
+	required := []string{"pseudowire", "sid", "psid"}
+	if t.dynamic {
+		required = required[:1]
+		p.refuse(n, []string{"sid", "psid", "cookie", "peer_cookie"},
+			"the control connection assigns it: only for a tunnel with tid and ptid")
+		dynamicSession(s)
+	} else {
+		p.refuse(n, []string{"remote_end_id", "cookie_size"}, "only for a dynamic tunnel, one without tid and ptid")
+	}
+	for _, name := range required {
 		if n.get(name) == nil {
 			p.missing(n, name)
 		}
 	}
-	if v := n.get("seqnum"); s.SeqNum && s.Sublayer == encap.SublayerNone {
+	p.checkSession(s, t)
+	return s
+}
+
+// newSession is a session with what is not zero by default.
+func newSession(name string) Session {
+	return Session{Name: name, Sublayer: encap.SublayerNone, ClampMSS: true, TxQueueLen: DefaultTxQueueLen}
+}
+
+// checkSession makes the checks that concern several keys of a session.
+func (p *parser) checkSession(s *session, t *tunnel) {
+	if v := s.n.get("seqnum"); s.SeqNum && s.Sublayer == encap.SublayerNone {
 		p.fail(v, "needs l2spec_type = \"default\": sequence numbers are in that sublayer")
 	}
 	p.pseudowireKeys(s)
@@ -83,7 +100,6 @@ func readSession(p *parser, n *node, t *tunnel) *session {
 		p.attachProfile(s)
 	}
 	p.checkMTU(s, t)
-	return s
 }
 
 // pseudowireKeys reports keys that mean nothing to the session's pseudowire.
@@ -112,7 +128,11 @@ func (p *parser) checkMTU(s *session, t *tunnel) {
 	if s.MTU == 0 || s.Pseudowire == 0 {
 		return
 	}
-	high := encap.MTU(maxPathMTU, encap.DataHeader{Transport: t.Transport, Cookie: s.Cookie, Sublayer: s.Sublayer},
+	cookie := s.Cookie
+	if s.CookieSize > 0 {
+		cookie, _ = encap.NewCookie(make([]byte, s.CookieSize)) // a wrong size was reported
+	}
+	high := encap.MTU(maxPathMTU, encap.DataHeader{Transport: t.Transport, Cookie: cookie, Sublayer: s.Sublayer},
 		t.Local.Addr().Is6(), s.Pseudowire == PseudowirePPP)
 	if s.Pseudowire == PseudowireEthernet {
 		high = min(high, maxTAP)

@@ -27,6 +27,8 @@ type tunnel struct {
 	Tunnel
 	n        *node
 	sessions []*session
+	peering
+	dynamic bool // control messages set it up
 	// foreign: what go-l2tp can say and we cannot do has been reported; nothing else in this table matters.
 	foreign bool
 }
@@ -50,8 +52,15 @@ var tunnelKeys = keys[tunnel]{
 	"retry_timeout": func(p *parser, v *node, t *tunnel) { p.milliseconds(v, &t.RetryTimeout) },
 	"max_retries":   func(p *parser, v *node, t *tunnel) { integer(p, v, &t.MaxRetries, 0, 65535) },
 	"window_size":   func(p *parser, v *node, t *tunnel) { integer(p, v, &t.WindowSize, 0, 65535) },
-	"host_name":     func(p *parser, v *node, t *tunnel) { p.text(v, &t.HostName) },
+	"host_name":     func(p *parser, v *node, t *tunnel) { p.hostName(v, &t.HostName) },
 	"framing_caps":  func(p *parser, v *node, t *tunnel) { p.framingCaps(v, t) },
+
+	"secret": func(p *parser, v *node, t *tunnel) { p.sharedSecrets(v, &t.profile.Secrets) },
+	"digest": func(p *parser, v *node, t *tunnel) {
+		t.digest = v
+		choice(p, v, &t.profile.Digest, digests)
+	},
+	"hide_avps": func(p *parser, v *node, t *tunnel) { p.boolean(v, &t.profile.HideAVPs) },
 
 	"session": later[tunnel],
 }
@@ -67,30 +76,31 @@ func readTunnels(p *parser, v *node) (all []*tunnel) {
 }
 
 func readTunnel(p *parser, n *node) *tunnel {
-	t := &tunnel{n: n, Tunnel: Tunnel{
-		Name:        n.name,
-		Transport:   encap.TransportUDP,
-		DSCP:        DSCPDefault,
-		DF:          true,
-		UDPChecksum: true,
-		FramingCaps: []string{"sync", "async"},
-	}}
+	t := &tunnel{n: n, Tunnel: newTunnel(n.name)}
 	t.Line, _ = p.lines.position(int(n.at))
 	decode(p, n, tunnelKeys, t)
 	if t.foreign {
 		return t
 	}
 	p.endpoints(t)
-	for _, name := range []string{"tid", "ptid"} {
-		if n.get(name) == nil {
-			p.missing(n, name)
-		}
-	}
+	p.dynamicTunnel(t)
 	p.checkTunnel(t)
 	if s := n.get("session"); s != nil {
 		p.named(s, func(n *node) { t.sessions = append(t.sessions, readSession(p, n, t)) })
 	}
 	return t
+}
+
+// newTunnel is a tunnel with what is not zero by default.
+func newTunnel(name string) Tunnel {
+	return Tunnel{
+		Name:        name,
+		Transport:   encap.TransportUDP,
+		DSCP:        DSCPDefault,
+		DF:          true,
+		UDPChecksum: true,
+		FramingCaps: []string{"sync", "async"},
+	}
 }
 
 func (p *parser) checkTunnel(t *tunnel) {

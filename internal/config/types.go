@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"culvert/control"
 	"culvert/encap"
 	"culvert/internal/auth"
 	"culvert/internal/ipv6link"
@@ -22,6 +23,10 @@ type Config struct {
 	Offload  bool   // let device and socket join and cut packets where the kernel can
 	Pools    []Pool
 	Tunnels  []Tunnel
+	// Who may connect to us: where, who, and what sessions are for.
+	Listens  []Listen
+	Peers    []Peer
+	Profiles []SessionProfile
 	Warnings []*Error // what has no effect, or one that may not be wanted, in file order
 }
 
@@ -37,13 +42,15 @@ type API struct {
 	Metrics string // reserved for the metrics listener, empty: none
 }
 
-// Tunnel is one static ("quiescent") L2TPv3 tunnel: both ends' addresses and its sessions.
+// Tunnel is one L2TPv3 tunnel: both ends' addresses and its sessions. It is static ("quiescent") or dynamic.
 type Tunnel struct {
 	Name        string
 	Line        int // line of its table, for later errors (port in use, ...)
 	Transport   encap.Transport
 	Local, Peer netip.AddrPort // port 0 for IP 115
-	TID, PTID   uint32
+	TID, PTID   uint32         // 0 in a dynamic one
+	// Control is how we behave towards the peer of a dynamic tunnel, which we dial; nil: it is static.
+	Control *control.Profile
 
 	TTL              int  // outer TTL or hop limit; 0: system default
 	DSCP             int  // 0..63; -1: leave alone; DSCPCopy: copy that of the inner packet
@@ -52,7 +59,7 @@ type Tunnel struct {
 	PathMTU          int  // 0: ask the kernel
 	UnderlayOverhead int  // bytes a lower layer adds (IPsec and the like)
 
-	HelloTimeout time.Duration // accepted from ql2tpd/kl2tpd files, active with the control plane
+	HelloTimeout time.Duration // of static tunnels without effect: go-l2tp's files have them
 	RetryTimeout time.Duration
 	MaxRetries   int
 	WindowSize   int
@@ -79,7 +86,9 @@ type Session struct {
 	Name               string
 	Line               int
 	Pseudowire         Pseudowire
-	SID, PSID          encap.SessionID // ours: what arrives; the peer's: what we send
+	SID, PSID          encap.SessionID // ours: what arrives; the peer's: what we send; 0 in a dynamic tunnel
+	RemoteEndID        string          // names the session to the peer of a dynamic tunnel
+	CookieSize         int             // bytes of the cookie we assign there
 	Cookie, PeerCookie encap.Cookie    // sent; expected
 	Sublayer           encap.Sublayer  // both directions, as ql2tpd
 	SeqNum             bool            // number what we send
@@ -93,6 +102,28 @@ type Session struct {
 	Routes             []Route
 	Bridge, NetNS      string
 	PPP                *PPP // PPP pseudowires only; never nil there
+}
+
+// Listen is a [listen.NAME] table: a local address at which peers may connect. Tunnel has its name, our end, and how outer
+// packets look; it has no peer and no sessions.
+type Listen struct{ Tunnel }
+
+// Peer is a [peer.NAME] table: who may connect, and how we behave towards them.
+type Peer struct {
+	Name       string
+	Line       int
+	Addresses  []netip.Prefix // where they may connect from; nil: anywhere
+	HostName   string         // what they must call themselves; empty: anything
+	MaxTunnels int            // at a time; 0: no limit
+	Control    control.Profile
+}
+
+// SessionProfile is a [profile.session.NAME] table: what a session gets that a peer asks for. SID and PSID are 0.
+// A Template is for all sessions whose Remote End ID has a number from First to Last in place of {n}.
+type SessionProfile struct {
+	Session
+	Template    bool
+	First, Last int
 }
 
 // Route is a prefix routed into a session's device.

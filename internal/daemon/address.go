@@ -48,10 +48,13 @@ func (d *daemon) addPools() error {
 	return nil
 }
 
-// poolKey is what a session's addresses are remembered by: the name that the peer has proved, else the session's.
+// poolKey is what a session's addresses are remembered by: the name that the peer has proved, else the session's, or that of its place in a session profile.
 func poolKey(s *session, peer string) string {
 	if peer != "" {
 		return "peer " + peer
+	}
+	if s.circuit != nil && s.circuit.slot.profile != nil { // the tunnel has another name each time
+		return "profile " + s.cfg.Name
 	}
 	return "line " + s.fullName()
 }

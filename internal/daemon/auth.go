@@ -101,6 +101,9 @@ func (d *daemon) judged(now time.Time) {
 
 func (d *daemon) judge(j verdict, now time.Time) {
 	s, l := j.s, j.s.ppp.login
+	if s.gone {
+		return
+	}
 	l.asking = false
 	if !j.v.Accepted {
 		d.noisy.Warn("peer refused", zap.String("session", s.cfg.Name), zap.String("name", j.name))

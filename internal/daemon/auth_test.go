@@ -162,7 +162,8 @@ func TestAuthenticator(t *testing.T) {
 // penalty over; penalties grow to a limit. Virtual time, no link behind it.
 func TestLoginTakesTurns(t *testing.T) {
 	judge := &slow{}
-	d := &daemon{log: zap.NewNop(), noisy: zap.NewNop(), verdicts: newVerdicts()}
+	d := &daemon{cfg: &config.Config{}, log: zap.NewNop(), noisy: zap.NewNop(), verdicts: newVerdicts()}
+	d.plane = newPlane(d)
 	s := &session{
 		cfg:    &config.Session{Name: "line", PPP: &config.PPP{Authenticator: judge}},
 		tunnel: &tunnel{cfg: &config.Tunnel{Name: "t"}},

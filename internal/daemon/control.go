@@ -36,8 +36,9 @@ func (d *daemon) control(ctx context.Context) error {
 // step waits for one thing to happen and deals with it.
 func (d *daemon) step(ctx context.Context) error {
 	d.mu.Lock()
-	wait := d.timers.wait(time.Now(), d.probeAt)
+	wait := d.timers.wait(time.Now(), earlier(d.probeAt, d.plane.ep.Deadline()))
 	d.mu.Unlock()
+	known, strangers := d.fwd.ControlMessages()
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
@@ -45,6 +46,12 @@ func (d *daemon) step(ctx context.Context) error {
 		return nil
 	case e := <-d.fwd.Events():
 		return d.handleBurst(e)
+	case m := <-known:
+		d.converse(m)
+		return nil
+	case m := <-strangers:
+		d.converse(m)
+		return nil
 	case <-d.verdicts.wake:
 		d.judged(time.Now())
 		return nil
@@ -81,8 +88,7 @@ func (d *daemon) handle(e forwarder.Event, now time.Time) error {
 	switch e.Kind {
 	case forwarder.EventFrame:
 		if s := d.byFwd[e.Session]; s != nil && s.ppp != nil {
-			s.ppp.link.Input(now, e.Frame)
-			d.settle(s, now)
+			d.frame(s, e.Frame, now)
 		}
 	case forwarder.EventRouter:
 		if s := d.byFwd[e.Session]; s != nil && s.ppp != nil && s.ppp.router != nil {
@@ -90,10 +96,8 @@ func (d *daemon) handle(e forwarder.Event, now time.Time) error {
 			d.settle(s, now)
 		}
 	case forwarder.EventPathMTU:
-		for _, t := range d.tunnels {
-			if t.fwd == e.Tunnel {
-				d.adaptTunnel(t)
-			}
+		if t := d.byTunnel[e.Tunnel]; t != nil {
+			d.adaptTunnel(t)
 		}
 	case forwarder.EventDeviceGone:
 		if s := d.byFwd[e.Session]; s != nil {
@@ -107,15 +111,28 @@ func (d *daemon) handle(e forwarder.Event, now time.Time) error {
 	return nil
 }
 
-// due gives the time to all links whose timer has run out, and looks after path MTUs once in a while.
+// frame gives a link what its peer has sent. A peer may be faster than the last message that sets up its session.
+func (d *daemon) frame(s *session, b []byte, now time.Time) {
+	if s.circuit != nil && !s.circuit.up {
+		s.circuit.keep(b)
+		return
+	}
+	s.ppp.link.Input(now, b)
+	d.settle(s, now)
+}
+
+// due gives the time to all whose timer has run out, carries out what the control plane wants, and looks after path MTUs
+// once in a while.
 func (d *daemon) due(now time.Time) {
 	for {
-		s := d.timers.next(now)
-		if s == nil {
+		o := d.timers.next(now)
+		if o == nil {
 			break
 		}
-		d.tick(s, now)
+		o.tick(d, now)
 	}
+	d.plane.ep.Tick(now)
+	d.settlePlane(now)
 	if now.Before(d.probeAt) {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,9 +40,11 @@ type daemon struct {
 	scripts *script.Runner
 
 	mu       sync.Mutex // guards everything below
+	plane    *plane
 	tunnels  []*tunnel
 	sessions []*session
 	byFwd    map[*forwarder.Session]*session
+	byTunnel map[*forwarder.Tunnel]*tunnel
 	timers   timers
 	pools    map[string]*pool.Pool
 	inUse    addressBook
@@ -111,6 +114,7 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		noisy:    log.WithOptions(zap.WrapCore(sampled)),
 		fwd:      fwd,
 		byFwd:    make(map[*forwarder.Session]*session),
+		byTunnel: make(map[*forwarder.Tunnel]*tunnel),
 		verdicts: newVerdicts(),
 		inUse:    make(addressBook),
 		duid:     serverDUID(),
@@ -120,11 +124,16 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		return nil, err
 	}
 	d.scripts = script.New(script.Options{Log: d.noisy.Named("script")})
+	d.plane = newPlane(d)
 	for i := range cfg.Tunnels {
 		if err := d.addTunnel(&cfg.Tunnels[i]); err != nil {
 			d.teardown()
 			return nil, err
 		}
+	}
+	if err := d.listen(); err != nil {
+		d.teardown()
+		return nil, err
 	}
 	d.begin(time.Now())
 	return d, nil
@@ -140,19 +149,32 @@ func (d *daemon) begin(now time.Time) {
 			d.openEthernet(s)
 			continue
 		}
-		s.ppp.link.Open(now)
-		s.ppp.link.Up(now)
-		d.settle(s, now)
+		d.openPPP(s, now)
 	}
+	for _, l := range d.plane.dialers {
+		l.tick(d, now)
+	}
+	d.settlePlane(now)
+}
+
+func (d *daemon) openPPP(s *session, now time.Time) {
+	s.ppp.link.Open(now)
+	s.ppp.link.Up(now)
+	d.settle(s, now)
 }
 
 // farewell is how long peers have to answer that we go.
-const farewell = 1500 * time.Millisecond
+const (
+	farewell     = 1500 * time.Millisecond // of PPP
+	stopFarewell = time.Second             // of control connections
+)
 
-// stop says goodbye to all PPP peers, waits a little for their answers and for scripts, and takes everything away.
+// stop says goodbye to all PPP peers and then on all control connections, waits a little for the answers and for scripts,
+// and takes everything away.
 func (d *daemon) stop() {
 	d.mu.Lock()
 	now := time.Now()
+	d.plane.closing = true
 	for _, s := range d.sessions {
 		if s.ppp != nil {
 			s.ppp.closing = true
@@ -163,12 +185,21 @@ func (d *daemon) stop() {
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
-	for d.leaving() && ctx.Err() == nil {
+	d.waitFor(ctx, d.leaving)
+	d.hangUp(time.Now())
+	ctx, cancelStop := context.WithTimeout(context.Background(), stopFarewell)
+	defer cancelStop()
+	d.waitFor(ctx, d.parting)
+	d.teardown()
+}
+
+// waitFor lets the control loop go on for as long as somebody is leaving.
+func (d *daemon) waitFor(ctx context.Context, leaving func() bool) {
+	for leaving() && ctx.Err() == nil {
 		if err := d.step(ctx); err != nil {
-			break
+			return
 		}
 	}
-	d.teardown()
 }
 
 // leaving tells whether a peer still owes us an answer.
@@ -176,7 +207,7 @@ func (d *daemon) leaving() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.sessions {
-		if s.ppp != nil && !s.ppp.finished {
+		if s.ppp != nil && !s.ppp.finished && (s.circuit == nil || s.circuit.up) {
 			return true
 		}
 	}
@@ -188,16 +219,14 @@ func (d *daemon) teardown() {
 	d.endScripts()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, s := range d.sessions {
-		d.fwd.RemoveSession(s.fwd)
+	d.removeSessions(slices.Clone(d.sessions))
+	for _, t := range slices.Clone(d.tunnels) {
+		d.removeTunnel(t)
 	}
-	d.closeDevices()
-	for _, t := range d.tunnels {
-		d.fwd.RemoveTunnel(t.fwd)
+	if d.plane != nil {
+		d.plane.closeSockets()
 	}
 	d.fwd.Close()
-	d.sessions, d.tunnels = nil, nil
-	clear(d.byFwd)
 }
 
 // fault ties err to a key of the configuration.

@@ -52,10 +52,8 @@ func (d *daemon) adaptTunnel(t *tunnel) {
 	}
 	d.noisy.Info("path MTU changed", zap.String("tunnel", t.cfg.Name), zap.Int("from", t.pathMTU), zap.Int("to", now))
 	t.pathMTU = now
-	for _, s := range d.sessions {
-		if s.tunnel == t {
-			d.adaptMTU(s)
-		}
+	for s := range t.sessions {
+		d.adaptMTU(s)
 	}
 }
 
@@ -66,10 +64,10 @@ func (d *daemon) complain(s *session, what string, err error) {
 	}
 }
 
-// closeDevices removes all devices; the data plane must have let go of them.
-func (d *daemon) closeDevices() {
-	devices := make([]*tuntap.Device, len(d.sessions))
-	for i, s := range d.sessions {
+// closeDevices removes devices; the data plane must have let go of them.
+func (d *daemon) closeDevices(of []*session) {
+	devices := make([]*tuntap.Device, len(of))
+	for i, s := range of {
 		devices[i] = s.dev
 	}
 	if err := tuntap.CloseAll(devices); err != nil {

@@ -23,6 +23,13 @@
 // A link that has finished opens again after a while (persist, holdoff), unless it failed too often (maxfail). Programs
 // that users hooked to its networks run in package script; the control loop only queues them.
 //
+// # Control connections
+//
+// One control.Endpoint (plane.go) has all control connections; the loop gives it messages and the time as it does with
+// links. dial.go opens connections and asks for sessions, respond.go decides about those of peers, circuit.go turns
+// sessions of either kind into the same devices and data plane sessions that static ones have (setup.go). What belongs
+// to a connection or session hangs on its Data, so nothing is searched for.
+//
 // # Addresses
 //
 // What a session takes from pools it has from LinkOpened to LinkClosed (address.go). addressBook knows which IPv4
@@ -31,6 +38,7 @@
 //
 // # Supported standards
 //
+//   - RFC 3931: control connections by package control
 //   - RFC 1661 section 3.7 and RFC 1332 section 3: addresses exist while IPCP is open
 //   - RFC 5072 section 4.1 and 5: the link-local address is made of the negotiated interface identifier
 package daemon

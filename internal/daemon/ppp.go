@@ -104,7 +104,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // tick gives the link the time, and opens it again when that is due.
-func (d *daemon) tick(s *session, now time.Time) {
+func (s *session) tick(d *daemon, now time.Time) {
 	p := s.ppp
 	if !p.reopen.IsZero() && !now.Before(p.reopen) {
 		p.reopen, p.finished = time.Time{}, false
@@ -178,6 +178,10 @@ func (d *daemon) linkFinished(s *session, a pppfsm.Finished, now time.Time) {
 	p, c := s.ppp, s.cfg.PPP
 	p.finished, p.reason = true, a.Reason
 	d.noisy.Info("link finished", zap.String("session", s.cfg.Name), zap.String("reason", a.Reason))
+	if s.circuit != nil {
+		d.circuitFinished(s, a, now)
+		return
+	}
 	if !p.worked {
 		p.failures++
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"culvert/encap"
 	"culvert/forwarder"
@@ -10,14 +11,17 @@ import (
 	"culvert/internal/config"
 )
 
-// tunnel is a configured tunnel and its place in the data plane.
+// tunnel is a tunnel and its place in the data plane: a configured one, or that of a control connection.
 type tunnel struct {
-	cfg     *config.Tunnel
-	fwd     *forwarder.Tunnel
-	pathMTU int // that the sessions' devices were last adapted to
+	cfg      *config.Tunnel
+	fwd      *forwarder.Tunnel
+	conn     *connection // nil: static
+	index    int         // in daemon.tunnels
+	sessions map[*session]struct{}
+	pathMTU  int // that the sessions' devices were last adapted to
 }
 
-// session is a configured session, its device, and its place in the data plane.
+// session is a session, configured or of a control connection, its device, and its place in the data plane.
 type session struct {
 	cfg      *config.Session
 	tunnel   *tunnel
@@ -29,9 +33,32 @@ type session struct {
 	offloads tuntap.Offload
 	up       bool // Ethernet: usable
 	lost     bool // the device was removed by somebody else
+
+	circuit *circuit // nil: static
+	index   int      // in daemon.sessions
+	gone    bool     // it was removed
 }
 
+// addTunnel brings up a configured tunnel with its sessions, or what dials it.
 func (d *daemon) addTunnel(c *config.Tunnel) error {
+	if c.Control != nil {
+		return d.addDialer(c)
+	}
+	t, err := d.openTunnel(c, nil)
+	if err != nil {
+		return d.fault(c.Line, tunnelKey(c, "local"), err)
+	}
+	for i := range c.Sessions {
+		s := &session{cfg: &c.Sessions[i], tunnel: t, fcfg: sessionConfig(&c.Sessions[i])}
+		if err := d.addSession(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openTunnel gives a tunnel its place in the data plane.
+func (d *daemon) openTunnel(c *config.Tunnel, conn *connection) (*tunnel, error) {
 	f, err := d.fwd.AddTunnel(forwarder.TunnelConfig{
 		Name:       c.Name,
 		Transport:  c.Transport,
@@ -46,16 +73,30 @@ func (d *daemon) addTunnel(c *config.Tunnel) error {
 		Overhead:   c.UnderlayOverhead,
 	})
 	if err != nil {
-		return d.fault(c.Line, tunnelKey(c, "local"), err)
+		return nil, err
 	}
-	t := &tunnel{cfg: c, fwd: f, pathMTU: f.PathMTU()}
+	t := &tunnel{
+		cfg: c, fwd: f, conn: conn, index: len(d.tunnels), sessions: make(map[*session]struct{}), pathMTU: f.PathMTU(),
+	}
 	d.tunnels = append(d.tunnels, t)
-	for i := range c.Sessions {
-		if err := d.addSession(t, &c.Sessions[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+	d.byTunnel[f] = t
+	return t, nil
+}
+
+// removeTunnel is the opposite of openTunnel. The tunnel must have no sessions any more.
+func (d *daemon) removeTunnel(t *tunnel) {
+	d.tunnels = removeAt(d.tunnels, t.index, func(moved *tunnel) { moved.index = t.index })
+	delete(d.byTunnel, t.fwd)
+	d.fwd.RemoveTunnel(t.fwd)
+}
+
+// removeAt fills the place of an element with the last one.
+func removeAt[T any](all []*T, i int, moved func(*T)) []*T {
+	last := len(all) - 1
+	all[i] = all[last]
+	moved(all[i])
+	all[last] = nil
+	return all[:last]
 }
 
 // tos is the TOS byte for a configured DSCP, below 0 where the system's default stays.
@@ -66,8 +107,10 @@ func tos(dscp int) int {
 	return dscp << 2 // RFC 2474 section 3: the upper six bits
 }
 
-func (d *daemon) addSession(t *tunnel, c *config.Session) (err error) {
-	s := &session{cfg: c, tunnel: t, fcfg: sessionConfig(c)}
+// addSession makes the device of a session that has its configuration, and gives it its place in the data plane. What it
+// made before an error is undone.
+func (d *daemon) addSession(s *session) (err error) {
+	c, t := s.cfg, s.tunnel
 	s.mtu = s.deviceMTU(0)
 	kind := tuntap.TAP
 	if c.Pseudowire == config.PseudowirePPP {
@@ -99,12 +142,32 @@ func (d *daemon) addSession(t *tunnel, c *config.Session) (err error) {
 		return d.fault(c.Line, sessionKey(t.cfg, c, "sid"), err)
 	}
 	s.fwd.SetMTU(s.mtu)
+	s.index = len(d.sessions)
 	d.sessions = append(d.sessions, s)
 	d.byFwd[s.fwd] = s
+	t.sessions[s] = struct{}{}
 	if s.ppp == nil {
-		return d.configureEthernet(s)
+		if err := d.configureEthernet(s); err != nil {
+			d.removeSessions([]*session{s})
+			return err
+		}
 	}
 	return nil
+}
+
+// removeSessions takes sessions out of the data plane, and removes their devices with all that is on them.
+func (d *daemon) removeSessions(all []*session) {
+	for _, s := range all {
+		s.gone = true
+		if s.ppp != nil {
+			d.timers.set(&s.ppp.timer, s, time.Time{})
+		}
+		d.fwd.RemoveSession(s.fwd)
+		d.sessions = removeAt(d.sessions, s.index, func(moved *session) { moved.index = s.index })
+		delete(d.byFwd, s.fwd)
+		delete(s.tunnel.sessions, s)
+	}
+	d.closeDevices(all)
 }
 
 func sessionConfig(c *config.Session) forwarder.SessionConfig {

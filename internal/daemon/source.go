@@ -2,10 +2,13 @@ package daemon
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
+	"culvert/control"
 	"culvert/forwarder"
+	"culvert/internal/config"
 	"culvert/internal/mgmt"
 	"culvert/internal/version"
 	"culvert/pppfsm"
@@ -22,19 +25,15 @@ func (s source) Tunnels() []mgmt.Tunnel {
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()
 	sum := make(map[*tunnel]*mgmt.Tunnel, len(s.d.tunnels))
-	all := make([]mgmt.Tunnel, len(s.d.tunnels))
+	all := make([]mgmt.Tunnel, len(s.d.tunnels), len(s.d.tunnels)+len(s.d.plane.dialers))
 	for i, t := range s.d.tunnels {
-		all[i] = mgmt.Tunnel{
-			Name:      t.cfg.Name,
-			Transport: t.cfg.Transport.String(),
-			Local:     endpoint(t.cfg.Local),
-			Peer:      endpoint(t.cfg.Peer),
-			TID:       t.cfg.TID,
-			PTID:      t.cfg.PTID,
-			State:     "up",
-			PathMTU:   t.fwd.PathMTU(),
-		}
+		all[i] = t.show()
 		sum[t] = &all[i]
+	}
+	for _, l := range s.d.plane.dialers {
+		if l.conn == nil || l.conn.t == nil {
+			all = append(all, l.show())
+		}
 	}
 	for _, e := range s.d.sessions {
 		m := sum[e.tunnel]
@@ -48,12 +47,87 @@ func (s source) Tunnels() []mgmt.Tunnel {
 	return all
 }
 
+func (t *tunnel) show() mgmt.Tunnel {
+	m := showTunnel(t.cfg)
+	m.State, m.PathMTU = "up", t.fwd.PathMTU()
+	if t.conn != nil {
+		m.State = t.conn.conn.State().String()
+	}
+	return m
+}
+
+// show is for a dialer whose connection is not up.
+func (l *dialer) show() mgmt.Tunnel {
+	m := showTunnel(l.cfg)
+	m.State = control.Idle.String()
+	if l.conn != nil {
+		m.State = l.conn.conn.State().String()
+	}
+	return m
+}
+
+func showTunnel(c *config.Tunnel) mgmt.Tunnel {
+	return mgmt.Tunnel{
+		Name:      c.Name,
+		Transport: c.Transport.String(),
+		Local:     endpoint(c.Local),
+		Peer:      endpoint(c.Peer),
+		TID:       c.TID,
+		PTID:      c.PTID,
+	}
+}
+
 // endpoint leaves a port out that means nothing.
 func endpoint(a netip.AddrPort) string {
 	if a.Port() == 0 {
 		return a.Addr().String()
 	}
 	return a.String()
+}
+
+// Tunnel implements mgmt.Source.
+func (s source) Tunnel(name string) (mgmt.Tunnel, bool) {
+	all := s.Tunnels()
+	i := slices.IndexFunc(all, func(m mgmt.Tunnel) bool { return m.Name == name })
+	if i < 0 {
+		return mgmt.Tunnel{}, false
+	}
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	m := all[i]
+	now := time.Now()
+	for _, l := range s.d.plane.dialers {
+		if l.cfg.Name == name {
+			if m.Control = (&mgmt.Control{Role: "initiator"}); l.conn != nil {
+				m.Control = showControl(l.conn.conn, now)
+			}
+			m.Control.Reason = l.reason
+			return m, true
+		}
+	}
+	for _, t := range s.d.tunnels {
+		if t.cfg.Name == name && t.conn != nil {
+			m.Control = showControl(t.conn.conn, now)
+		}
+	}
+	return m, true
+}
+
+func showControl(c *control.Conn, now time.Time) *mgmt.Control {
+	st := c.Status()
+	role := "responder"
+	if st.Initiator {
+		role = "initiator"
+	}
+	return &mgmt.Control{
+		Role: role, HostName: st.Peer.HostName, VendorName: st.Peer.VendorName, RouterID: st.Peer.RouterID,
+		Ns: uint32(st.Ns), Nr: uint32(st.Nr),
+		Window: st.Window, CongestionWindow: st.CongestionWindow, InFlight: st.InFlight,
+		RTT:  float64(st.RTT.Microseconds()) / 1000,
+		Sent: st.Sender.Messages, Retransmissions: st.Sender.Retransmissions,
+		Received: st.Received, Duplicates: st.Duplicates, Waiting: st.Waiting, Settling: st.Settling,
+		Silence: now.Sub(st.LastHeard).Seconds(),
+	}
 }
 
 // Sessions implements mgmt.Source.
@@ -64,7 +138,39 @@ func (s source) Sessions() []mgmt.Session {
 	for _, e := range s.d.sessions {
 		all = append(all, e.show())
 	}
+	for _, l := range s.d.plane.dialers {
+		for _, n := range l.lines {
+			if !n.carried() {
+				all = append(all, n.show())
+			}
+		}
+	}
 	return all
+}
+
+// carried tells whether the line's session is in the data plane, among daemon.sessions.
+func (n *line) carried() bool {
+	if n.call == nil {
+		return false
+	}
+	k, _ := n.call.Data.(*circuit)
+	return k != nil && k.s != nil
+}
+
+// show is for a line that is not carried.
+func (n *line) show() mgmt.Session {
+	m := mgmt.Session{
+		Name:       n.cfg.Name,
+		Tunnel:     n.dialer.cfg.Name,
+		Pseudowire: sessionConfig(n.cfg).Pseudowire.String(),
+		Interface:  n.cfg.InterfaceName,
+		State:      "down",
+		Reason:     n.reason,
+	}
+	if n.call != nil {
+		m.State = n.call.State().String()
+	}
+	return m
 }
 
 // Session implements mgmt.Source.
@@ -80,6 +186,13 @@ func (s source) Session(tunnel, name string) (mgmt.Session, bool) {
 			m.Link = e.showLink(time.Now())
 		}
 		return m, true
+	}
+	for _, l := range s.d.plane.dialers {
+		for _, n := range l.lines {
+			if n.cfg.Name == name && l.cfg.Name == tunnel && !n.carried() {
+				return n.show(), true
+			}
+		}
 	}
 	return mgmt.Session{}, false
 }

@@ -5,19 +5,25 @@ import (
 	"time"
 )
 
-// timer is a session's place in the heap.
+// owner is who has a timer.
+type owner interface {
+	// tick is called when the timer has run out, which is not armed any more then.
+	tick(d *daemon, now time.Time)
+}
+
+// timer is its owner's place in the heap.
 type timer struct {
 	at    time.Time
-	s     *session
+	of    owner
 	index int // -1: not armed
 }
 
-// timers orders the links' deadlines, so that a million of them cost one clock.
+// timers orders the deadlines of links and others, so that a million of them cost one clock.
 type timers struct{ heap timerHeap }
 
 // set arms t for at, or takes it out when at is zero.
-func (ts *timers) set(t *timer, s *session, at time.Time) {
-	t.s = s
+func (ts *timers) set(t *timer, of owner, at time.Time) {
+	t.of = of
 	armed := t.index >= 0
 	switch {
 	case at.IsZero() && armed:
@@ -33,12 +39,12 @@ func (ts *timers) set(t *timer, s *session, at time.Time) {
 	}
 }
 
-// next takes out the first timer that has run out.
-func (ts *timers) next(now time.Time) *session {
+// next takes out the first timer that has run out, and gives its owner.
+func (ts *timers) next(now time.Time) owner {
 	if len(ts.heap) == 0 || ts.heap[0].at.After(now) {
 		return nil
 	}
-	return heap.Pop(&ts.heap).(*timer).s
+	return heap.Pop(&ts.heap).(*timer).of
 }
 
 // wait is how long until the first timer runs out, or until latest when that comes first.

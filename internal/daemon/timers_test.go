@@ -12,7 +12,7 @@ func TestTimers(t *testing.T) {
 	var ts timers
 	began := time.Now()
 	all := make([]*session, 50)
-	want := make(map[*session]time.Time)
+	want := make(map[owner]time.Time)
 	for i := range all {
 		all[i] = &session{ppp: &ppp{timer: timer{index: -1}}}
 	}

@@ -107,7 +107,7 @@ func (l *lab) run(ctx context.Context, w io.Writer, o Options) (*Result, error) 
 
 // measure pings and moves TCP through one pseudowire.
 func (l *lab) measure(ctx context.Context, p pair, o Options) (Row, error) {
-	row := Row{Name: p.tunnel.Name + "/" + p.lac.Name, Transport: p.tunnel.Transport.String(), Cookie: p.lac.Cookie.Len() * 8}
+	row := Row{Name: p.tunnel.Name + "/" + p.lac.Name, Transport: p.tunnel.Transport.String(), Cookie: p.cookie() * 8}
 	ends, err := l.endpoints(ctx, p)
 	if err != nil {
 		return row, err

@@ -1,6 +1,6 @@
 // Package demo is `culvert demo`: two culvert processes, a LAC and an LNS, in two network namespaces joined by a
-// veth, with one PPP pseudowire over UDP and one Ethernet pseudowire over IP protocol 115 between them. It waits
-// until both carry traffic, pings IPv4 and IPv6 and moves TCP through each, prints a table, and leaves nothing behind.
+// veth, with one PPP pseudowire over UDP, one Ethernet pseudowire over IP protocol 115, and a dynamic tunnel over the latter
+// with another PPP pseudowire between them. It waits until all carry traffic, pings IPv4 and IPv6 and moves TCP through each, prints a table, and leaves nothing behind.
 // No other program is needed.
 //
 // # How it works

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -47,10 +48,19 @@ type pair struct {
 	lns    *config.Session
 }
 
+// cookie is the size in bytes of the cookie that the LNS has to send.
+func (p *pair) cookie() int {
+	if p.tunnel.Control != nil {
+		return p.lac.CookieSize
+	}
+	return p.lac.Cookie.Len()
+}
+
 // errNoPair: the examples do not fit together.
 var errNoPair = errors.New("the LNS has no such session")
 
-// pairs finds the LNS session for each of the LAC's: same transport, same addresses, our id its peer id.
+// pairs finds the LNS session for each of the LAC's: same transport, same addresses, our id its peer id, or the Remote End
+// ID that it is asked for by.
 func pairs(lac, lns *config.Config) ([]pair, error) {
 	var all []pair
 	for i := range lac.Tunnels {
@@ -67,6 +77,9 @@ func pairs(lac, lns *config.Config) ([]pair, error) {
 }
 
 func findPair(t *config.Tunnel, s *config.Session, lns *config.Config) (pair, bool) {
+	if t.Control != nil {
+		return findDynamic(t, s, lns)
+	}
 	for i := range lns.Tunnels {
 		far := &lns.Tunnels[i]
 		if far.Transport != t.Transport || far.Local != t.Peer || far.Peer != t.Local {
@@ -76,6 +89,27 @@ func findPair(t *config.Tunnel, s *config.Session, lns *config.Config) (pair, bo
 			if other := &far.Sessions[j]; other.SID == s.PSID && other.PSID == s.SID {
 				return pair{tunnel: t, lac: s, far: far, lns: other}, true
 			}
+		}
+	}
+	return pair{}, false
+}
+
+// findDynamic finds what the LNS has for a session that it is asked for. Its tunnel is the first of its only peer.
+func findDynamic(t *config.Tunnel, s *config.Session, lns *config.Config) (pair, bool) {
+	here := func(l config.Listen) bool { return l.Transport == t.Transport && l.Local == t.Peer }
+	if len(lns.Peers) != 1 || !slices.ContainsFunc(lns.Listens, here) {
+		return pair{}, false
+	}
+	far := &config.Tunnel{Name: lns.Peers[0].Name + ":1", Transport: t.Transport, Local: t.Peer, Peer: t.Local}
+	for i := range lns.Profiles {
+		p := &lns.Profiles[i]
+		n, ok := 0, p.RemoteEndID == s.RemoteEndID
+		if p.Template {
+			n, ok = p.Number(s.RemoteEndID)
+		}
+		if ok {
+			other := p.At(n)
+			return pair{tunnel: t, lac: s, far: far, lns: &other}, true
 		}
 	}
 	return pair{}, false

@@ -53,6 +53,12 @@ func TestExamplesFitTogether(t *testing.T) {
 		if p.lac.Pseudowire != p.lns.Pseudowire || p.lac.Sublayer != p.lns.Sublayer {
 			t.Errorf("%s: the ends differ in kind or sublayer", p.lac.Name)
 		}
+		if p.tunnel.Control != nil {
+			if p.lac.CookieSize != 8 || p.lns.CookieSize != 8 || p.lac.RemoteEndID != p.lns.RemoteEndID {
+				t.Errorf("%s: the ends differ: %+v", p.lac.Name, p.lns)
+			}
+			continue
+		}
 		if p.lac.Cookie != p.lns.PeerCookie || p.lac.PeerCookie != p.lns.Cookie {
 			t.Errorf("%s: what one end sends as cookie the other does not expect", p.lac.Name)
 		}
@@ -60,7 +66,7 @@ func TestExamplesFitTogether(t *testing.T) {
 			t.Errorf("%s: cookies are not of 64 bits", p.lac.Name)
 		}
 	}
-	if got := strings.Join(kinds, " "); got != "ppp/udp eth/ip" && got != "eth/ip ppp/udp" {
+	if got := strings.Join(kinds, " "); got != "ppp/udp eth/ip ppp/ip" {
 		t.Errorf("pseudowires: %s", got)
 	}
 }
@@ -70,5 +76,20 @@ func TestPairsNeedsBothEnds(t *testing.T) {
 	lns.Tunnels[0].Sessions[0].SID++
 	if _, err := pairs(lac, lns); !errors.Is(err, errNoPair) {
 		t.Errorf("err = %v, want errNoPair", err)
+	}
+}
+
+// TestPairsNeedsThePlace: the LNS has a place for what the dynamic tunnel asks for, at an address it listens on.
+func TestPairsNeedsThePlace(t *testing.T) {
+	for name, spoil := range map[string]func(c *config.Config){
+		"no such number": func(c *config.Config) { c.Profiles[0].Last = 1 },
+		"no listener":    func(c *config.Config) { c.Listens = nil },
+		"no peer":        func(c *config.Config) { c.Peers = nil },
+	} {
+		lac, lns := parse(t, examples.LAC), parse(t, examples.LNS)
+		spoil(lns)
+		if _, err := pairs(lac, lns); !errors.Is(err, errNoPair) {
+			t.Errorf("%s: err = %v, want errNoPair", name, err)
+		}
 	}
 }

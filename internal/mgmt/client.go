@@ -80,6 +80,9 @@ type Query[T any] struct{ path string }
 // QueryTunnels asks for all tunnels.
 func QueryTunnels() Query[[]Tunnel] { return Query[[]Tunnel]{pathTunnels} }
 
+// QueryTunnel asks for the tunnel of that name.
+func QueryTunnel(name string) Query[Tunnel] { return Query[Tunnel]{pathTunnel + url.PathEscape(name)} }
+
 // QuerySessions asks for the sessions that pass the filter.
 func QuerySessions(f Filter) Query[[]Session] {
 	q := url.Values{}

@@ -39,6 +39,7 @@ func TestClient(t *testing.T) {
 	fds := openFiles(t)
 	c := NewClient(path)
 	check(t, c, QueryTunnels(), []Tunnel{src.tunnels[1], src.tunnels[0]})
+	check(t, c, QueryTunnel("t1"), src.tunnels[1])
 	check(t, c, QueryWorkers(), []Worker{src.workers[1], src.workers[0]})
 	check(t, c, QueryPools(), []Pool{src.pools[1], src.pools[0]})
 	check(t, c, QueryDrops(), []Drop{src.drops[1], src.drops[0]})

@@ -92,7 +92,7 @@ func wordFor(t *testing.T, typ reflect.Type) string {
 func TestDocumentedFields(t *testing.T) {
 	doc := apiDoc(t)
 	types := map[string]reflect.Type{
-		"Tunnel": reflect.TypeFor[Tunnel](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
+		"Tunnel": reflect.TypeFor[Tunnel](), "Control": reflect.TypeFor[Control](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
 		"Link": reflect.TypeFor[Link](), "Echo": reflect.TypeFor[Echo](),
 		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Version": reflect.TypeFor[version.Info](),
 	}
@@ -113,7 +113,7 @@ func TestDocumentedResources(t *testing.T) {
 	text := apiDoc(t)["Resources"]
 	var paths, params []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `GET ([^`]+)`").FindAllStringSubmatch(text, -1) {
-		paths = append(paths, strings.Replace(m[1], "{tunnel}/{session}", "", 1))
+		paths = append(paths, strings.NewReplacer("{tunnel}", "", "/{session}", "").Replace(m[1]))
 	}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\|").FindAllStringSubmatch(text, -1) {
 		params = append(params, m[1])

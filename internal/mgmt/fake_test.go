@@ -25,6 +25,14 @@ type fakeSource struct {
 }
 
 func (f *fakeSource) Tunnels() []Tunnel { return slices.Clone(f.tunnels) }
+func (f *fakeSource) Tunnel(name string) (Tunnel, bool) {
+	i := slices.IndexFunc(f.tunnels, func(t Tunnel) bool { return t.Name == name })
+	if i < 0 {
+		return Tunnel{}, false
+	}
+	return f.tunnels[i], true
+}
+
 func (f *fakeSource) Workers() []Worker { return slices.Clone(f.workers) }
 func (f *fakeSource) Drops() []Drop     { return slices.Clone(f.drops) }
 func (f *fakeSource) Pools() []Pool     { return slices.Clone(f.pools) }

@@ -13,6 +13,7 @@ import (
 // The API's paths.
 const (
 	pathTunnels  = "/v1/tunnels"
+	pathTunnel   = "/v1/tunnels/" // a name follows
 	pathSessions = "/v1/sessions"
 	pathSession  = "/v1/sessions/" // a full session name follows
 	pathWorkers  = "/v1/workers"
@@ -37,6 +38,7 @@ type route struct {
 
 var routes = []route{
 	{pathTunnels, nil, getTunnels},
+	{pathTunnel, nil, getTunnel},
 	{pathSessions, []string{paramTunnel, paramState, paramInterface}, getSessions},
 	{pathSession, nil, getSession},
 	{pathWorkers, nil, getWorkers},
@@ -63,6 +65,14 @@ func getTunnels(src Source, _ string, _ url.Values) (body, *statusError) {
 	ts := src.Tunnels()
 	slices.SortFunc(ts, func(a, b Tunnel) int { return cmp.Compare(a.Name, b.Name) })
 	return list(ts), nil
+}
+
+func getTunnel(src Source, name string, _ url.Values) (body, *statusError) {
+	t, ok := src.Tunnel(name)
+	if !ok {
+		return nil, failf(http.StatusNotFound, "no tunnel %q", name)
+	}
+	return one(t), nil
 }
 
 func getSessions(src Source, _ string, q url.Values) (body, *statusError) {

@@ -16,6 +16,8 @@ import (
 // and gives the slice, and what it refers to, to the caller.
 type Source interface {
 	Tunnels() []Tunnel
+	// Tunnel gives one tunnel with all that is known of it.
+	Tunnel(name string) (Tunnel, bool)
 	Sessions() []Session
 	// Session gives one session with all that is known of it.
 	Session(tunnel, name string) (Session, bool)

@@ -115,7 +115,7 @@ func TestRefusals(t *testing.T) {
 		msg            string
 	}{
 		{"GET", "/", 404, "no such resource: /"},
-		{"GET", "/v1/tunnels/", 404, "no such resource: /v1/tunnels/"},
+		{"GET", "/v1/tunnels/", 404, `no tunnel ""`},
 		{"GET", "//v1/tunnels", 404, "no such resource: //v1/tunnels"},
 		{"GET", "/v1/../v1/tunnels", 404, "no such resource: /v1/../v1/tunnels"},
 		{"GET", "/v2/tunnels", 404, "no such resource: /v2/tunnels"},
@@ -152,6 +152,14 @@ func TestNoSuchSession(t *testing.T) {
 	path, _ := serve(t, newFake())
 	resp, body := request(t, path, "GET", "/v1/sessions/t1/s3")
 	if resp.StatusCode != 404 || body != `{"error":"no session \"t1/s3\""}`+"\n" {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+}
+
+func TestNoSuchTunnel(t *testing.T) {
+	path, _ := serve(t, newFake())
+	resp, body := request(t, path, "GET", "/v1/tunnels/t%209")
+	if resp.StatusCode != 404 || body != `{"error":"no tunnel \"t 9\""}`+"\n" {
 		t.Errorf("%s %s", resp.Status, body)
 	}
 }

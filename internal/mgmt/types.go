@@ -8,10 +8,33 @@ type Tunnel struct {
 	Peer      string `json:"peer"`
 	TID       uint32 `json:"tid"`
 	PTID      uint32 `json:"ptid"`
-	State     string `json:"state"`    // "up"
+	State     string `json:"state"`    // "up"; of a dynamic tunnel that of its control connection, RFC 3931 section 7.2 names
 	PathMTU   int    `json:"path_mtu"` // bytes, outer packet
 	Sessions  int    `json:"sessions"`
 	Traffic
+	Control *Control `json:"control,omitempty"` // only of a dynamic tunnel asked for by name
+}
+
+// Control is the control connection of a dynamic tunnel.
+type Control struct {
+	Role             string  `json:"role"`                  // "initiator" or "responder"
+	HostName         string  `json:"host_name,omitempty"`   // of the peer, as it says
+	VendorName       string  `json:"vendor_name,omitempty"` // likewise
+	RouterID         uint32  `json:"router_id"`             // likewise, 0: it told none
+	Ns               uint32  `json:"ns"`                    // of our next message
+	Nr               uint32  `json:"nr"`                    // of the peer's next message
+	Window           int     `json:"window"`                // that the peer advertises, messages
+	CongestionWindow int     `json:"congestion_window"`     // what we use of it
+	InFlight         int     `json:"in_flight"`             // messages without acknowledgement
+	RTT              float64 `json:"rtt_ms"`                // smoothed, of messages, 0 before the first
+	Sent             uint64  `json:"sent"`                  // messages, without retransmissions
+	Retransmissions  uint64  `json:"retransmissions"`
+	Received         uint64  `json:"received"`         // messages that were taken
+	Duplicates       uint64  `json:"duplicates"`       // messages received again
+	Waiting          int     `json:"waiting"`          // sessions not yet asked for
+	Settling         int     `json:"settling"`         // sessions being set up
+	Silence          float64 `json:"silence"`          // seconds since the peer was last heard of
+	Reason           string  `json:"reason,omitempty"` // why the connection before ended
 }
 
 // Session is what `show sessions` prints of one session.
@@ -23,13 +46,14 @@ type Session struct {
 	PSID       uint32   `json:"psid"`
 	Interface  string   `json:"interface"`
 	Worker     int      `json:"worker"`
-	State      string   `json:"state"` // "up", "down", "lost" (device removed by somebody), and PPP phases "establish", "authenticate", "network", "terminate"
+	State      string   `json:"state"` // "up", "down", "lost" (device removed by somebody), and PPP phases "establish", "authenticate", "network", "terminate"; while it is asked for "wait-control-conn", "wait-reply"
 	MTU        int      `json:"mtu"`
 	Offloads   []string `json:"offloads,omitempty"` // of the device: "csum", "tso4", "tso6", "ecn", "uso4", "uso6"
 	Traffic
-	Drops map[string]uint64 `json:"drops,omitempty"` // this session's drops by reason
-	PPP   *PPP              `json:"ppp,omitempty"`
-	Link  *Link             `json:"link,omitempty"` // only of a session asked for by name
+	Drops  map[string]uint64 `json:"drops,omitempty"`  // this session's drops by reason
+	Reason string            `json:"reason,omitempty"` // why a dialed session that does not exist now ended, or was refused
+	PPP    *PPP              `json:"ppp,omitempty"`
+	Link   *Link             `json:"link,omitempty"` // only of a session asked for by name
 }
 
 // FullName is how people and the API's paths name the session: "tunnel/session".

@@ -1,0 +1,198 @@
+package daemon
+
+import (
+	"bytes"
+	"time"
+
+	"go.uber.org/zap"
+
+	"culvert/control"
+	"culvert/encap"
+	"culvert/internal/config"
+	"culvert/pppfsm"
+)
+
+// maxEarly bounds the PPP frames that are kept of a peer whose last message of the set-up is still on its way.
+const maxEarly = 8
+
+// circuit is a session of a control connection; it is control.Session.Data.
+type circuit struct {
+	call *control.Session
+	cfg  config.Session // as configured, with what was agreed on
+	line *line          // that asked for it; nil: the peer did
+	slot slot           // of the responder, zero for a line
+	s    *session       // in the data plane; nil: not yet
+	up   bool           // frames may be sent
+	// worked: its PPP link had a network up.
+	worked bool
+	early  [][]byte
+}
+
+// keep stores a frame for when the session is up.
+func (k *circuit) keep(frame []byte) {
+	if len(k.early) < maxEarly {
+		k.early = append(k.early, bytes.Clone(frame))
+	}
+}
+
+// callFor is what a session is asked for, or answered with.
+func callFor(c *config.Session) control.Call {
+	call := control.Call{
+		PseudowireType: control.PseudowireEthernet,
+		RemoteEndID:    c.RemoteEndID,
+		CookieLen:      c.CookieSize,
+		Sublayer:       control.SublayerType(c.Sublayer),
+		Circuit:        control.CircuitUp,
+	}
+	if c.CookieSize == 0 {
+		call.CookieLen = -1
+	}
+	if c.Pseudowire == config.PseudowirePPP {
+		call.PseudowireType = control.PseudowirePPP
+	}
+	if c.SeqNum {
+		call.Sequencing = control.SequencingAll
+	}
+	return call
+}
+
+// callReady makes the receiving side of a session the peer has asked for: its frames may come before it is up. Where we
+// have asked, the peer's session id is not known before it is up.
+func (d *daemon) callReady(a control.SessionReady, now time.Time) {
+	k, _ := a.Session.Data.(*circuit)
+	if k != nil && k.s != nil { // a tie was lost, and its id is another one now
+		d.removeSessions([]*session{d.release(k, now)})
+		if k.line == nil {
+			d.plane.responder.taken[k.slot] = struct{}{}
+		}
+	}
+	if a.Session.Initiator() {
+		return
+	}
+	if k == nil {
+		if k = d.answered(a.Session); k == nil {
+			a.Session.Close(now, control.Result{Code: control.CallNoFacilities})
+			return
+		}
+	}
+	d.install(k, now)
+}
+
+// install gives a circuit its device and its place in the data plane. When that fails the peer is told.
+func (d *daemon) install(k *circuit, now time.Time) {
+	owner, _ := k.call.Conn().Data.(*connection)
+	if owner == nil || owner.t == nil {
+		k.call.Close(now, control.Result{Code: control.CallNoFacilities})
+		return
+	}
+	p := k.call.Params()
+	c := &k.cfg
+	c.SID, c.PSID, c.Cookie, c.PeerCookie = p.Local.SessionID, p.Remote.SessionID, p.Remote.Cookie, p.Local.Cookie
+	s := &session{cfg: c, tunnel: owner.t, fcfg: sessionConfig(c), circuit: k}
+	s.fcfg.SendSublayer, s.fcfg.ExpectSublayer = p.Remote.Sublayer, p.Local.Sublayer
+	s.fcfg.Sequence = p.Remote.Sublayer == encap.SublayerDefault &&
+		(c.SeqNum || p.RemoteSequencing != control.SequencingNone)
+	if err := d.addSession(s); err != nil {
+		d.noisy.Error("session", zap.String("session", s.fullName()), zap.Error(err))
+		k.call.Close(now, control.Result{Code: control.CallError, Error: control.ErrorResources})
+		return
+	}
+	k.s = s
+}
+
+// prepare installs a session that is about to be up, unless its connection only comes up with it.
+func (d *daemon) prepare(call *control.Session, now time.Time) {
+	k, _ := call.Data.(*circuit)
+	owner, _ := call.Conn().Data.(*connection)
+	if k != nil && k.s == nil && owner != nil && owner.t != nil {
+		d.install(k, now)
+	}
+}
+
+// callUp opens a session: PPP begins, Ethernet is usable.
+func (d *daemon) callUp(call *control.Session, now time.Time) {
+	k, _ := call.Data.(*circuit)
+	if k != nil && k.s == nil && call.State() == control.Established {
+		d.install(k, now)
+	}
+	if k == nil || k.s == nil {
+		return // it could not be installed, and was closed
+	}
+	s := k.s
+	k.up = true
+	d.noisy.Info("session up", zap.String("session", s.fullName()), zap.String("interface", s.cfg.InterfaceName))
+	if s.ppp == nil {
+		k.worked = true
+		d.circuitChanged(call)
+		return
+	}
+	d.openPPP(s, now)
+	for _, b := range k.early {
+		s.ppp.link.Input(now, b)
+		d.settle(s, now)
+	}
+	k.early = nil
+}
+
+// circuitChanged lets an Ethernet pseudowire be usable while the peer's circuit is. PPP notices by itself.
+func (d *daemon) circuitChanged(call *control.Session) {
+	k, _ := call.Data.(*circuit)
+	if k == nil || k.s == nil || k.s.ppp != nil || !k.up {
+		return
+	}
+	if call.PeerCircuit()&control.CircuitUp != 0 {
+		d.openEthernet(k.s)
+		return
+	}
+	k.s.up = false
+	k.s.fwd.SetLink(k.s.linkState())
+	d.carrier(k.s)
+}
+
+// callDown takes away what a session had.
+func (d *daemon) callDown(a control.SessionDown, now time.Time) {
+	k, _ := a.Session.Data.(*circuit)
+	if k == nil {
+		return
+	}
+	owner, _ := a.Session.Conn().Data.(*connection)
+	name := k.cfg.Name
+	if owner != nil {
+		name = owner.cfg.Name + "/" + name
+	}
+	d.noisy.Info("session down", zap.String("session", name), zap.Stringer("reason", a.Reason))
+	if s := d.release(k, now); s != nil {
+		d.removeSessions([]*session{s})
+	}
+	if k.line != nil {
+		k.line.ended(d, k, a.Reason.String(), now)
+	}
+}
+
+// release ends a circuit's PPP link and gives back what it holds, but for its session, which is returned for
+// removeSessions; nil when it has none.
+func (d *daemon) release(k *circuit, now time.Time) *session {
+	d.plane.responder.leave(k.slot)
+	s := k.s
+	k.s, k.up, k.early = nil, false, nil
+	if s == nil {
+		return nil
+	}
+	if s.ppp != nil {
+		k.worked = k.worked || s.ppp.worked
+		s.gone = true // what the link wants to send goes nowhere
+		s.ppp.link.Down(now)
+		d.settle(s, now)
+	}
+	return s
+}
+
+// circuitFinished ends a session whose PPP link has: who wants it back asks for it again.
+func (d *daemon) circuitFinished(s *session, a pppfsm.Finished, now time.Time) {
+	k, p := s.circuit, s.ppp
+	k.worked = k.worked || p.worked
+	if p.closing || s.gone {
+		return
+	}
+	k.call.Close(now, control.Result{Code: control.CallAdministrative, Text: a.Reason})
+}

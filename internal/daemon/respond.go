@@ -1,0 +1,170 @@
+package daemon
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"culvert/control"
+	"culvert/internal/config"
+)
+
+// responder answers those who dial us.
+type responder struct {
+	listens  map[ownAddress]*config.Tunnel
+	peers    []config.Peer
+	exact    map[string]*config.SessionProfile
+	template []*config.SessionProfile
+	tunnels  map[*config.Peer]int // that each has
+	taken    map[slot]struct{}
+	serial   int // of the tunnels' names
+}
+
+// slot is a place for one session: a profile, and the number in a template.
+type slot struct {
+	profile *config.SessionProfile
+	number  int
+}
+
+func newResponder(c *config.Config) responder {
+	r := responder{
+		listens: make(map[ownAddress]*config.Tunnel),
+		peers:   c.Peers,
+		exact:   make(map[string]*config.SessionProfile),
+		tunnels: make(map[*config.Peer]int),
+		taken:   make(map[slot]struct{}),
+	}
+	for i := range c.Listens {
+		l := &c.Listens[i].Tunnel
+		r.listens[ownAddress{l.Transport, l.Local}] = l
+	}
+	for i := range c.Profiles {
+		p := &c.Profiles[i]
+		if p.Template {
+			r.template = append(r.template, p)
+		} else {
+			r.exact[p.RemoteEndID] = p
+		}
+	}
+	return r
+}
+
+// listen opens the addresses at which peers may connect.
+func (d *daemon) listen() error {
+	for i := range d.cfg.Listens {
+		c := &d.cfg.Listens[i].Tunnel
+		if _, err := d.socket(c, true); err != nil {
+			return d.fault(c.Line, fmt.Sprintf("listen.%s.local", c.Name), err)
+		}
+	}
+	return nil
+}
+
+// peer finds who connects, nil for nobody we know: the first in the file that has both address and host name, or does
+// not say which.
+func (r *responder) peer(a netip.Addr, hostName string) *config.Peer {
+	for i := range r.peers {
+		p := &r.peers[i]
+		if p.From(a) && (p.HostName == "" || p.HostName == hostName) {
+			return p
+		}
+	}
+	return nil
+}
+
+// find gives the place of a session with a Remote End ID, exact profiles first.
+func (r *responder) find(remoteEndID string) (slot, bool) {
+	if p := r.exact[remoteEndID]; p != nil {
+		return slot{profile: p}, true
+	}
+	for _, p := range r.template {
+		if n, ok := p.Number(remoteEndID); ok {
+			return slot{p, n}, true
+		}
+	}
+	return slot{}, false
+}
+
+func (r *responder) leave(s slot) { delete(r.taken, s) }
+
+// policy decides for the control plane what peers may have. It is asked with daemon.mu held.
+type policy struct{ d *daemon }
+
+// Known implements control.Policy.
+func (p policy) Known(a netip.Addr) bool {
+	from := func(c config.Peer) bool { return c.Addresses != nil && c.From(a) }
+	return slices.ContainsFunc(p.d.plane.responder.peers, from)
+}
+
+// AcceptConnection implements control.Policy. The profile of a peer that is refused lets it believe that.
+func (p policy) AcceptConnection(path control.Path, m *control.Message) (control.Profile, *control.Result) {
+	pl := p.d.plane
+	r := &pl.responder
+	c := r.peer(path.Remote.Addr(), m.HostName)
+	switch {
+	case c == nil || r.listens[ownAddress{path.Transport, path.Local}] == nil:
+		return control.Profile{}, &control.Result{Code: control.StopUnauthorized}
+	case pl.closing:
+		return c.Control, &control.Result{Code: control.StopShutdown}
+	case c.MaxTunnels > 0 && r.tunnels[c] >= c.MaxTunnels:
+		return c.Control, &control.Result{Code: control.StopError, Error: control.ErrorResources, Text: "too many tunnels"}
+	}
+	return c.Control, nil
+}
+
+// AcceptCall implements control.Policy.
+func (p policy) AcceptCall(c *control.Conn, m *control.Message) (control.Call, *control.Result) {
+	r := &p.d.plane.responder
+	s, ok := r.find(m.RemoteEndID)
+	switch {
+	case p.d.plane.closing:
+		return control.Call{}, &control.Result{Code: control.CallNoFacilities, Text: "shutting down"}
+	case m.Type == control.OCRQ || c.Status().Initiator || !ok:
+		return control.Call{}, &control.Result{Code: control.CallNever, Text: "no session profile has this Remote End ID"}
+	}
+	if _, taken := r.taken[s]; taken {
+		return control.Call{}, &control.Result{Code: control.CallNoFacilities, Text: "the Remote End ID is in use"}
+	}
+	call := callFor(&s.profile.Session)
+	if call.PseudowireType != m.PseudowireType {
+		return control.Call{}, &control.Result{Code: control.CallPseudowireType}
+	}
+	return call, nil
+}
+
+// connectionOf gives what a control connection stands for. One that a peer has dialed is made at the first call.
+func (d *daemon) connectionOf(c *control.Conn) *connection {
+	if k, ok := c.Data.(*connection); ok {
+		return k
+	}
+	r := &d.plane.responder
+	path := c.Path()
+	peer, listen := r.peer(path.Remote.Addr(), c.Peer().HostName), r.listens[ownAddress{path.Transport, path.Local}]
+	if peer == nil || listen == nil || peer.MaxTunnels > 0 && r.tunnels[peer] >= peer.MaxTunnels {
+		return nil // of several that came up together
+	}
+	cfg := *listen
+	r.serial++
+	cfg.Name = fmt.Sprintf("%s:%d", peer.Name, r.serial)
+	r.tunnels[peer]++
+	k := &connection{conn: c, cfg: &cfg, peer: peer}
+	c.Data = k
+	return k
+}
+
+// answered makes the circuit of a session that a peer has asked for, nil when its place was taken meanwhile.
+func (d *daemon) answered(call *control.Session) *circuit {
+	r := &d.plane.responder
+	k := d.connectionOf(call.Conn())
+	s, ok := r.find(call.RemoteEndID())
+	if _, taken := r.taken[s]; k == nil || !ok || taken {
+		return nil
+	}
+	r.taken[s] = struct{}{}
+	c := &circuit{call: call, slot: s, cfg: s.profile.At(s.number)}
+	if c.cfg.InterfaceName == "" {
+		c.cfg.InterfaceName = config.InterfaceName(k.cfg.Name, c.cfg.Name)
+	}
+	call.Data = c
+	return c
+}
