@@ -89,10 +89,12 @@ func (g *guestCulvert) offloads(t *testing.T, worker ...string) {
 }
 
 // noDrops fails the test when anything was dropped, PPP data before its protocol was open aside.
+// A few frames may come before this end has its session, or its link is open.
 func (g *guestCulvert) noDrops(t *testing.T) {
 	t.Helper()
 	for _, d := range guestShow[[]mgmt.Drop](t, g, "drops") {
-		if d.Count > 4 || d.Count > 0 && d.Reason != "not_open" {
+		beginning := d.Reason == "not_open" || d.Reason == "session"
+		if d.Count > 4 || d.Count > 0 && !beginning {
 			t.Errorf("the guest dropped %d: %s", d.Count, d.Reason)
 		}
 	}
