@@ -88,8 +88,8 @@ func (g *guestCulvert) offloads(t *testing.T, worker ...string) {
 	}
 }
 
-// noDrops fails the test when anything was dropped, PPP data before its protocol was open aside.
-// A few frames may come before this end has its session, or its link is open.
+// noDrops fails the test when anything was dropped, but for a few frames that came before this end had its session, or
+// its link was open.
 func (g *guestCulvert) noDrops(t *testing.T) {
 	t.Helper()
 	for _, d := range guestShow[[]mgmt.Drop](t, g, "drops") {
