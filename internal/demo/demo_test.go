@@ -40,8 +40,8 @@ func TestRun(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		t.Fatalf("%v in %s", err, out.Bytes())
 	}
-	if len(r.Pseudowires) != 2 {
-		t.Fatalf("%d pseudowires, want 2", len(r.Pseudowires))
+	if len(r.Pseudowires) != 3 { // PPP, Ethernet, and PPP through a dynamic tunnel
+		t.Fatalf("%d pseudowires, want 3", len(r.Pseudowires))
 	}
 	for _, p := range r.Pseudowires {
 		if p.Ping4.Received != 5 || p.Ping6.Received != 5 || p.Up.Bytes == 0 || p.Down.Bytes == 0 || p.Packets == 0 || p.Cookie != 64 {
