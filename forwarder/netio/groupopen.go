@@ -44,6 +44,7 @@ func (g *Group) openUDP() error {
 	if err := attachSteering(g.sockets[0].FD(), g.cfg.Workers); err != nil {
 		return err
 	}
+	waitInFlight()
 	for _, s := range g.sockets {
 		if err := detachFilter(s.FD()); err != nil {
 			return err
@@ -101,6 +102,7 @@ func (g *Group) openIP() error {
 			return err
 		}
 	}
+	waitInFlight()
 	b := NewRxBatch(64, 0, 1)
 	for i, s := range g.sockets {
 		for n := 1; n > 0; {
