@@ -23,7 +23,8 @@ type session struct {
 	Session
 	n       *node
 	profile *profile
-	foreign bool // as in tunnel
+	device  *shared // nil: its own
+	foreign bool    // as in tunnel
 }
 
 var sessionKeys = keys[session]{
@@ -36,6 +37,7 @@ var sessionKeys = keys[session]{
 	"seqnum":          func(p *parser, v *node, s *session) { p.boolean(v, &s.SeqNum) },
 	"reorder_timeout": func(p *parser, v *node, s *session) { p.milliseconds(v, &s.ReorderTimeout) },
 	"interface_name":  func(p *parser, v *node, s *session) { p.device(v, &s.InterfaceName) },
+	"interface":       func(p *parser, v *node, s *session) { p.sharedInterface(v, s) },
 	"remote_end_id":   func(p *parser, v *node, s *session) { p.remoteEndID(v, s) },
 	"cookie_size":     func(p *parser, v *node, s *session) { p.cookieSize(v, s) },
 	"ppp_profile":     func(p *parser, v *node, s *session) { p.profile(v, s) },
@@ -99,6 +101,7 @@ func (p *parser) checkSession(s *session, t *tunnel) {
 	if s.Pseudowire == PseudowirePPP {
 		p.attachProfile(s)
 	}
+	p.checkShared(s)
 	p.checkMTU(s, t)
 }
 

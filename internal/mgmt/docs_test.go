@@ -72,6 +72,8 @@ func wordFor(t *testing.T, typ reflect.Type) string {
 	switch typ.Kind() {
 	case reflect.String:
 		return "string"
+	case reflect.Bool:
+		return "boolean"
 	case reflect.Float64:
 		return "number"
 	case reflect.Int, reflect.Uint32, reflect.Uint64:
@@ -94,7 +96,7 @@ func TestDocumentedFields(t *testing.T) {
 	types := map[string]reflect.Type{
 		"Tunnel": reflect.TypeFor[Tunnel](), "Control": reflect.TypeFor[Control](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
 		"Link": reflect.TypeFor[Link](), "Echo": reflect.TypeFor[Echo](),
-		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Version": reflect.TypeFor[version.Info](),
+		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Shared": reflect.TypeFor[Shared](), "Version": reflect.TypeFor[version.Info](),
 	}
 	for title, typ := range types {
 		want := declared(t, typ)

@@ -24,6 +24,7 @@ type Source interface {
 	Workers() []Worker
 	Drops() []Drop
 	Pools() []Pool
+	Shared() []Shared
 	Version() string // the release, version.Version of the serving program
 }
 
