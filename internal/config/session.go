@@ -38,6 +38,8 @@ var sessionKeys = keys[session]{
 	"interface_name":  func(p *parser, v *node, s *session) { p.device(v, &s.InterfaceName) },
 	"remote_end_id":   func(p *parser, v *node, s *session) { p.remoteEndID(v, s) },
 	"cookie_size":     func(p *parser, v *node, s *session) { p.cookieSize(v, s) },
+	"l2spec_force":    func(p *parser, v *node, s *session) { p.boolean(v, &s.ForceSublayer) },
+	"tie_breaker":     func(p *parser, v *node, s *session) { p.boolean(v, &s.TieBreaker) },
 	"ppp_profile":     func(p *parser, v *node, s *session) { p.profile(v, s) },
 
 	"mtu":        func(p *parser, v *node, s *session) { integer(p, v, &s.MTU, minMTU, maxPathMTU) },
@@ -74,7 +76,7 @@ func readSession(p *parser, n *node, t *tunnel) *session {
 			"the control connection assigns it: only for a tunnel with tid and ptid")
 		dynamicSession(s)
 	} else {
-		p.refuse(n, []string{"remote_end_id", "cookie_size"}, "only for a dynamic tunnel, one without tid and ptid")
+		p.refuse(n, []string{"remote_end_id", "cookie_size", "l2spec_force", "tie_breaker"}, "only for a dynamic tunnel, one without tid and ptid")
 	}
 	for _, name := range required {
 		if n.get(name) == nil {

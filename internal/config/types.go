@@ -91,6 +91,8 @@ type Session struct {
 	CookieSize         int             // bytes of the cookie we assign there
 	Cookie, PeerCookie encap.Cookie    // sent; expected
 	Sublayer           encap.Sublayer  // both directions, as ql2tpd
+	ForceSublayer      bool            // of what we send too, whatever the peer of a dynamic tunnel asks for
+	TieBreaker         bool            // ours, where both ends of one ask for the session at once
 	SeqNum             bool            // number what we send
 	ReorderTimeout     time.Duration   // 0: deliver what is ahead at once
 	InterfaceName      string
@@ -114,6 +116,9 @@ type Peer struct {
 	Line       int
 	Addresses  []netip.Prefix // where they may connect from; nil: anywhere
 	HostName   string         // what they must call themselves; empty: anything
+	RouterID   uint32         // that they must send; 0: any
+	Refused    bool           // nobody of them may
+	Profiles   []string       // names of the session profiles they may use; nil: all
 	MaxTunnels int            // at a time; 0: no limit
 	Control    control.Profile
 }

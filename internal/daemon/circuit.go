@@ -42,6 +42,8 @@ func callFor(c *config.Session) control.Call {
 		RemoteEndID:    c.RemoteEndID,
 		CookieLen:      c.CookieSize,
 		Sublayer:       control.SublayerType(c.Sublayer),
+		ForceSublayer:  c.ForceSublayer,
+		TieBreaker:     c.TieBreaker,
 		Circuit:        control.CircuitUp,
 	}
 	if c.CookieSize == 0 {
