@@ -167,8 +167,12 @@ func (c CircuitStatus) words() string {
 		bit  CircuitStatus
 		name string
 	}{
-		{CircuitNew, "new"}, {CircuitACReceive, "AC receive fault"}, {CircuitACTransmit, "AC transmit fault"},
-		{CircuitPSNReceive, "PSN receive fault"}, {CircuitPSNSend, "PSN transmit fault"}, {CircuitStandby, "standby"},
+		{CircuitNew, "new"},
+		{CircuitACReceive, "AC receive fault"},
+		{CircuitACTransmit, "AC transmit fault"},
+		{CircuitPSNReceive, "PSN receive fault"},
+		{CircuitPSNSend, "PSN transmit fault"},
+		{CircuitStandby, "standby"},
 	} {
 		if c&b.bit != 0 {
 			s += ", " + b.name

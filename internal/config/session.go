@@ -40,6 +40,7 @@ var sessionKeys = keys[session]{
 	"cookie_size":     func(p *parser, v *node, s *session) { p.cookieSize(v, s) },
 	"l2spec_force":    func(p *parser, v *node, s *session) { p.boolean(v, &s.ForceSublayer) },
 	"tie_breaker":     func(p *parser, v *node, s *session) { p.boolean(v, &s.TieBreaker) },
+	"call":            func(p *parser, v *node, s *session) { choice(p, v, &s.Outgoing, calls) },
 	"ppp_profile":     func(p *parser, v *node, s *session) { p.profile(v, s) },
 
 	"mtu":        func(p *parser, v *node, s *session) { integer(p, v, &s.MTU, minMTU, maxPathMTU) },
@@ -60,6 +61,9 @@ var sessionKeys = keys[session]{
 	},
 }
 
+// calls are the two kinds of RFC 3931 sections 3.4.1 and 3.4.2.
+var calls = map[string]bool{"incoming": false, "outgoing": true}
+
 var sublayers = map[string]encap.Sublayer{"none": encap.SublayerNone, "default": encap.SublayerDefault}
 
 func readSession(p *parser, n *node, t *tunnel) *session {
@@ -76,7 +80,7 @@ func readSession(p *parser, n *node, t *tunnel) *session {
 			"the control connection assigns it: only for a tunnel with tid and ptid")
 		dynamicSession(s)
 	} else {
-		p.refuse(n, []string{"remote_end_id", "cookie_size", "l2spec_force", "tie_breaker"}, "only for a dynamic tunnel, one without tid and ptid")
+		p.refuse(n, []string{"remote_end_id", "cookie_size", "l2spec_force", "tie_breaker", "call"}, "only for a dynamic tunnel, one without tid and ptid")
 	}
 	for _, name := range required {
 		if n.get(name) == nil {

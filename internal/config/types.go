@@ -92,6 +92,7 @@ type Session struct {
 	Cookie, PeerCookie encap.Cookie    // sent; expected
 	Sublayer           encap.Sublayer  // both directions, as ql2tpd
 	ForceSublayer      bool            // of what we send too, whatever the peer of a dynamic tunnel asks for
+	Outgoing           bool            // ask the peer of a dynamic tunnel to place a call (OCRQ), not to take one (ICRQ)
 	TieBreaker         bool            // ours, where both ends of one ask for the session at once
 	SeqNum             bool            // number what we send
 	ReorderTimeout     time.Duration   // 0: deliver what is ahead at once

@@ -164,6 +164,8 @@ func (d *daemon) perform(a control.Action, now time.Time) {
 		d.pathChanged(a)
 	case control.SessionReady:
 		d.callReady(a, now)
+	case control.CallAccepted:
+		d.prepare(a.Session, now)
 	case control.SessionUp:
 		d.callUp(a.Session, now)
 	case control.SessionDown:

@@ -164,6 +164,7 @@ func (n *line) show() mgmt.Session {
 		Tunnel:     n.dialer.cfg.Name,
 		Pseudowire: sessionConfig(n.cfg).Pseudowire.String(),
 		Interface:  n.cfg.InterfaceName,
+		Call:       callKind(n.cfg.Outgoing),
 		State:      "down",
 		Reason:     n.reason,
 	}
@@ -213,10 +214,21 @@ func (s *session) show() mgmt.Session {
 		Traffic:    traffic(rx, tx),
 		Drops:      dropMap(drops),
 	}
+	if s.circuit != nil {
+		m.Call = callKind(s.circuit.call.Outgoing())
+	}
 	if s.ppp != nil {
 		m.PPP = s.ppp.show()
 	}
 	return m
+}
+
+// callKind names a kind of call.
+func callKind(outgoing bool) string {
+	if outgoing {
+		return "outgoing"
+	}
+	return "incoming"
 }
 
 // state is one word about a session.
