@@ -14,6 +14,7 @@ declare -A needs=(
   [tshark]="tshark"
   [tcpdump]="tcpdump"
   [iperf3]="iperf3"
+  [udevadm]="udev"
   [qemu-system-x86_64]="qemu-system-x86"
   [qemu-aarch64-static]="qemu-user-static"
 )

@@ -21,6 +21,7 @@ var mayKnow = map[string][]string{
 	"forwarder/tuntap":  {"encap"},
 	"internal/auth":     {"pppfsm"},
 	"internal/config":   {"control", "encap", "internal/auth", "internal/ipv6link", "internal/pool", "pppfsm"},
+	"internal/doctor":   {},
 	"internal/ipv6link": {"encap"},
 	"internal/pool":     {},
 	"internal/mgmt":     {"internal/version"},
@@ -33,7 +34,8 @@ var mayKnow = map[string][]string{
 
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
-	"encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool", "forwarder/lpm",
+	"encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
+	"internal/doctor", "forwarder/lpm",
 }
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.

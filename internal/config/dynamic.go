@@ -22,9 +22,9 @@ const (
 type peering struct {
 	profile control.Profile
 	digest  *node // the key, nil: not there
+	empty   *node // secret = "", nil: there is another one or none
 }
 
-// The keys that tunnels and peers have in common; host_name and the timers are kl2tpd's and tunnelKeys' own.
 var digests = map[string]control.DigestMode{
 	"auto": control.DigestAuto, "off": control.DigestOff, "md5": control.DigestModeMD5, "sha1": control.DigestModeSHA1,
 }
@@ -32,13 +32,18 @@ var digests = map[string]control.DigestMode{
 // offered are the pseudowire types that we take part in.
 var offered = []control.PseudowireType{control.PseudowirePPP, control.PseudowireEthernet}
 
-// sharedSecrets reads one secret, or two of which one replaces the other. Their values stay out of errors.
-func (p *parser) sharedSecrets(v *node, to *[][]byte) {
+// sharedSecrets reads one secret, which may be empty, or two of which one replaces the other. Their values stay out of
+// errors.
+func (p *parser) sharedSecrets(v *node, c *peering) {
 	all := []*node{v}
 	if v.kind == kindArray {
 		all = nil
 		p.each(v, kindString, func(e *node) { all = append(all, e) })
 	} else if !p.is(v, kindString) {
+		return
+	}
+	if v.kind == kindString && v.text == "" {
+		c.empty = v // see checkSecrets
 		return
 	}
 	if len(all) == 0 || len(all) > 2 {
@@ -53,7 +58,7 @@ func (p *parser) sharedSecrets(v *node, to *[][]byte) {
 		case len(e.text) < minSecret:
 			p.warn(v, "a secret of less than %d bytes can be guessed", minSecret)
 		}
-		*to = append(*to, []byte(e.text))
+		c.profile.Secrets = append(c.profile.Secrets, []byte(e.text))
 	}
 }
 
@@ -71,13 +76,7 @@ func (p *parser) checkPeering(n *node, c *peering) {
 	if f.HostName == "" {
 		f.HostName = ourHostName()
 	}
-	switch {
-	case n.get("secret") != nil && len(f.Secrets) == 0: // reported
-	case c.digest != nil && len(f.Secrets) > 0 && f.Digest == control.DigestOff:
-		p.fail(c.digest, "\"off\" makes the secret useless")
-	case f.HideAVPs && len(f.Secrets) == 0:
-		p.fail(n.get("hide_avps"), "needs a secret")
-	default:
+	if p.checkSecrets(n, c) {
 		if err := f.Check(); err != nil {
 			p.fail(n, "%v", err)
 		}
@@ -102,7 +101,7 @@ func (p *parser) dynamicTunnel(t *tunnel) {
 				p.missing(t.n, name)
 			}
 		}
-		p.refuse(t.n, []string{"secret", "digest", "hide_avps"}, "only for a dynamic tunnel, one without tid and ptid")
+		p.refuse(t.n, onlyDynamic, "only for a dynamic tunnel, one without tid and ptid")
 		return
 	}
 	f := &t.peering.profile

@@ -111,8 +111,10 @@ func TestBadDynamic(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"static", minimal + "secret = \"x\"\ndigest = \"md5\"\nhide_avps = true\n", "f.toml:6: tunnel.t1.secret: " + only +
 			"\nf.toml:7: tunnel.t1.digest: " + only + "\nf.toml:8: tunnel.t1.hide_avps: " + only},
-		{"static session", minimal + goodSession + "remote_end_id = \"x\"\ncookie_size = 4\n", "f.toml:10: tunnel.t1.session.s1.remote_end_id: " +
-			only + "\nf.toml:11: tunnel.t1.session.s1.cookie_size: " + only},
+		{"static session", minimal + goodSession + "remote_end_id = \"x\"\ncookie_size = 4\nl2spec_force = true\ntie_breaker = true\ncall = \"outgoing\"\n", "f.toml:10: tunnel.t1.session.s1.remote_end_id: " +
+			only + "\nf.toml:11: tunnel.t1.session.s1.cookie_size: " + only + "\nf.toml:12: tunnel.t1.session.s1.l2spec_force: " + only +
+			"\nf.toml:13: tunnel.t1.session.s1.tie_breaker: " + only + "\nf.toml:14: tunnel.t1.session.s1.call: " + only},
+		{"call", session + "call = \"both\"\n", "f.toml:6: tunnel.t1.session.s.call: must be \"incoming\" or \"outgoing\", not \"both\""},
 		{"half static", dial + "tid = 1\n", "f.toml:1: tunnel.t1.ptid: missing"},
 		{"assigned", session + "sid = 1\npsid = 2\ncookie = [1, 2, 3, 4]\npeer_cookie = []\n", "f.toml:6: tunnel.t1.session.s.sid: " + assigned +
 			"\nf.toml:7: tunnel.t1.session.s.psid: " + assigned + "\nf.toml:8: tunnel.t1.session.s.cookie: " + assigned +
@@ -121,8 +123,26 @@ func TestBadDynamic(t *testing.T) {
 		{"end id", session + "remote_end_id = \"\"\n", "f.toml:6: tunnel.t1.session.s.remote_end_id: must have 1 to 255 bytes"},
 		{"no secret", dial + "secret = []\n", "f.toml:4: tunnel.t1.secret: must be one secret or two, not 0"},
 		{"three", dial + "secret = [\"sesame 1\", \"sesame 2\", \"sesame 3\"]\n", "f.toml:4: tunnel.t1.secret: must be one secret or two, not 3"},
-		{"empty secret", dial + "secret = \"\"\n", "f.toml:4: tunnel.t1.secret: must not be empty"},
-		{"digest off", dial + "secret = \"long enough\"\ndigest = \"off\"\n", "f.toml:5: tunnel.t1.digest: \"off\" makes the secret useless"},
+		{"empty secret", dial + "secret = \"\"\n", "f.toml:4: tunnel.t1.secret: must not be empty, but with digest = \"md5\" or \"sha1\", which then find damage only"},
+		{"an empty secret of two", dial + "secret = [\"long enough\", \"\"]\n", "f.toml:4: tunnel.t1.secret: must not be empty"},
+		{"digest without secret", dial + "digest = \"sha1\"\n", "f.toml:4: tunnel.t1.digest: needs a secret (with secret = \"\" digests find damage, and authenticate nobody)"},
+		{"peer's digest without secret", respond + "[peer.q]\naddresses = [\"192.0.2.1\"]\ndigest = \"md5\"\n", "f.toml:9: peer.q.digest: needs a secret (with secret = \"\" digests find damage, and authenticate nobody)"},
+		{"challenge without secret", dial + "challenge = true\n", "f.toml:4: tunnel.t1.challenge: needs a secret"},
+		{"hide with the empty secret", dial + "secret = \"\"\ndigest = \"md5\"\nhide_avps = true\n", "f.toml:6: tunnel.t1.hide_avps: needs a secret"},
+		{
+			"hide without digests", dial + "secret = \"long enough\"\ndigest = \"off\"\nchallenge = true\nhide_avps = true\n",
+			"f.toml:5: tunnel.t1.digest: \"off\" leaves nothing to hide AVPs with: hide_avps needs digests",
+		},
+		{
+			"control values", dial + "router_id = \"::1\"\nack = \"x\"\nsetup_timeout = -1\nmax_sessions = 0\ntie_breaker = 1\nstrict = \"\"\n",
+			"f.toml:4: tunnel.t1.router_id: must be a number or like \"192.0.2.1\", not \"::1\"\nf.toml:5: tunnel.t1.ack: must be \"auto\", \"message\" or \"zlb\", not \"x\"\n" +
+				"f.toml:6: tunnel.t1.setup_timeout: must be 0 to 4294967295, not -1\nf.toml:7: tunnel.t1.max_sessions: must be 1 to 1048576, not 0\n" +
+				"f.toml:8: tunnel.t1.tie_breaker: must be true or false, not an integer\nf.toml:9: tunnel.t1.strict: must be true or false, not a string",
+		},
+		{"router id", respond + "[peer.q]\nsecret = \"long enough\"\npeer_router_id = \"0.0.0.0\"\nallow = 1\n", "f.toml:9: peer.q.peer_router_id: must not be zero\nf.toml:10: peer.q.allow: must be true or false, not an integer"},
+		{"peer's profiles", respond + "[peer.q]\nsecret = \"long enough\"\nprofiles = [\"s\",\n\"t\"]\n", "f.toml:10: peer.q.profiles: no table [profile.session.t]"},
+		{"peer's tie breaker", respond + "[peer.q]\nsecret = \"long enough\"\ntie_breaker = true\n", "f.toml:9: peer.q.tie_breaker: unknown key"},
+		{"digest off", dial + "secret = \"long enough\"\ndigest = \"off\"\n", "f.toml:5: tunnel.t1.digest: \"off\" makes the secret useless without challenge = true"},
 		{"nothing to hide with", dial + "hide_avps = true\n", "f.toml:4: tunnel.t1.hide_avps: needs a secret"},
 		{"any address", strings.Replace(dial, "192.0.2.1", "0.0.0.0", 1), "f.toml:2: tunnel.t1.local: must be one address of this host in a dynamic tunnel, not 0.0.0.0"},
 		{"nobody", "[listen.l]\nlocal = \"192.0.2.1\"\n", "f.toml:1: listen: nobody may connect: a table [peer.NAME] is needed"},

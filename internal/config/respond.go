@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -28,23 +27,23 @@ type peer struct {
 	n *node
 }
 
-var peerKeys = keys[peer]{
-	"addresses": func(p *parser, v *node, c *peer) { p.prefixList(v, &c.Addresses) },
-	"name":      func(p *parser, v *node, c *peer) { p.hostName(v, &c.HostName) },
-	"host_name": func(p *parser, v *node, c *peer) { p.hostName(v, &c.profile.HostName) },
-	"secret":    func(p *parser, v *node, c *peer) { p.sharedSecrets(v, &c.profile.Secrets) },
-	"digest": func(p *parser, v *node, c *peer) {
-		c.digest = v
-		choice(p, v, &c.profile.Digest, digests)
+var peerKeys = with(keys[peer]{
+	"addresses":      func(p *parser, v *node, c *peer) { p.prefixList(v, &c.Addresses) },
+	"name":           func(p *parser, v *node, c *peer) { p.hostName(v, &c.HostName) },
+	"peer_router_id": func(p *parser, v *node, c *peer) { p.routerID(v, &c.RouterID, 1) },
+	"allow": func(p *parser, v *node, c *peer) {
+		allow := true
+		p.boolean(v, &allow)
+		c.Refused = !allow
 	},
-	"hide_avps":     func(p *parser, v *node, c *peer) { p.boolean(v, &c.profile.HideAVPs) },
+	"profiles":      func(p *parser, v *node, c *peer) { p.profileNames(v, c) },
+	"host_name":     func(p *parser, v *node, c *peer) { p.hostName(v, &c.profile.HostName) },
 	"hello_timeout": func(p *parser, v *node, c *peer) { p.milliseconds(v, &c.profile.HelloTimeout) },
 	"retry_timeout": func(p *parser, v *node, c *peer) { p.milliseconds(v, &c.profile.RetryTimeout) },
 	"max_retries":   func(p *parser, v *node, c *peer) { integer(p, v, &c.profile.MaxRetries, 0, 65535) },
 	"window_size":   func(p *parser, v *node, c *peer) { integer(p, v, &c.profile.WindowSize, 0, 65535) },
 	"max_tunnels":   func(p *parser, v *node, c *peer) { integer(p, v, &c.MaxTunnels, 1, 1<<20) },
-	"max_sessions":  func(p *parser, v *node, c *peer) { integer(p, v, &c.profile.MaxSessions, 1, 1<<20) },
-}
+}, peeringKeys, func(c *peer) *peering { return &c.peering })
 
 // sessionProfile is a SessionProfile with what checking it needs.
 type sessionProfile struct {
@@ -64,7 +63,7 @@ var profileKeys = func() keys[sessionProfile] {
 	all := keys[sessionProfile]{"n": (*parser).numbers}
 	for name, set := range pick(sessionKeys, "pseudowire", "remote_end_id", "cookie_size", "l2spec_type", "seqnum",
 		"reorder_timeout", "interface_name", "interface", "ppp_profile", "mtu", "clamp_mss", "txqueuelen", "mac", "addresses", "routes",
-		"bridge", "netns") {
+		"bridge", "netns", "l2spec_force", "local_address", "peer_address") {
 		all[name] = func(p *parser, v *node, s *sessionProfile) { set(p, v, &s.session) }
 	}
 	return all
@@ -94,10 +93,11 @@ func readPeers(p *parser, v *node) (all []Peer) {
 		c.Line, _ = p.lines.position(int(n.at))
 		decode(p, n, peerKeys, c)
 		p.checkPeering(n, &c.peering)
-		if len(c.profile.Secrets) == 0 && n.get("secret") == nil && len(c.Addresses) == 0 {
+		if len(c.profile.Secrets) == 0 && (n.get("secret") == nil || c.empty != nil) && len(c.Addresses) == 0 && !c.Refused {
 			p.warn(n, "anybody may connect: neither secret nor addresses")
 		}
 		c.Control = c.profile
+		p.reachable(n, &c.Peer, all)
 		all = append(all, c.Peer)
 	})
 	return all
@@ -156,7 +156,7 @@ func readSessionProfiles(p *parser, v *node) (all []SessionProfile) {
 	p.named(sessions, func(n *node) { read = append(read, p.sessionProfile(n)) })
 	p.checkProfiles(read)
 	for _, s := range read {
-		out := SessionProfile{Session: s.Session, First: s.first, Last: s.last, Template: s.template}
+		out := SessionProfile{Session: s.Session, First: s.first, Last: s.last, Template: s.template, Steps: s.steps}
 		all = append(all, out)
 	}
 	return all
@@ -177,6 +177,14 @@ func (p *parser) sessionProfile(n *node) *sessionProfile {
 	}
 	dynamicSession(&s.session)
 	p.checkSession(&s.session, &tunnel{Tunnel: Tunnel{Transport: encap.TransportUDP}})
+	p.checkMarks(s)
+	p.checkNumbered(s)
+	return s
+}
+
+// checkMarks reports what has no place for the number in a template, or has one and is none.
+func (p *parser) checkMarks(s *sessionProfile) {
+	n := s.n
 	marked := func(key, value string) {
 		v := n.get(key)
 		switch has := strings.Count(value, numberMark); {
@@ -196,7 +204,6 @@ func (p *parser) sessionProfile(n *node) *sessionProfile {
 			p.fail(n.get("interface_name"), "%q has %d bytes, at most %d fit", longest, len(longest), maxName)
 		}
 	}
-	return s
 }
 
 // withNumber puts n where the mark is.
@@ -232,6 +239,7 @@ func (p *parser) checkResponder(root *node, c *Config) {
 	case len(c.Peers) > 0 && len(c.Listens) == 0 && listens == nil:
 		p.fail(peers, "nobody can connect: a table [listen.NAME] is needed")
 	}
+	p.checkProfileNames(peers, c.Profiles)
 	seen := map[ownAddress]string{}
 	for i := range c.Listens {
 		l := &c.Listens[i]
@@ -249,11 +257,6 @@ type ownAddress struct {
 	local     netip.AddrPort
 }
 
-// From tells whether the peer may connect from a.
-func (p *Peer) From(a netip.Addr) bool {
-	return p.Addresses == nil || slices.ContainsFunc(p.Addresses, func(c netip.Prefix) bool { return c.Contains(a) })
-}
-
 // Number gives the number in a Remote End ID that the template p is for.
 func (p *SessionProfile) Number(remoteEndID string) (int, bool) {
 	front, back, _ := strings.Cut(p.RemoteEndID, numberMark)
@@ -269,6 +272,7 @@ func (p *SessionProfile) At(n int) Session {
 	if p.Template {
 		s.Name += "-" + strconv.Itoa(n)
 		s.InterfaceName, s.RemoteEndID = withNumber(s.InterfaceName, n), withNumber(s.RemoteEndID, n)
+		p.Steps.apply(&s, n)
 	}
 	return s
 }

@@ -48,6 +48,7 @@ func readShared(p *parser, v *node) (all []*shared) {
 		s.Line, _ = p.lines.position(int(n.at))
 		s.MTU = DefaultSharedMTU
 		decode(p, n, sharedKeys, s)
+		p.refuseNumbers(&s.session)
 		if n.get("interface_name") == nil {
 			if s.InterfaceName = n.name; nameProblem(n.name) != "" {
 				p.fail(n, "interface_name is needed: %s", nameProblem(n.name))
@@ -122,6 +123,10 @@ func (p *parser) sharedProfile(v *node, s *session) {
 	}
 	if l.AcceptLocal {
 		p.fail(v, "accept_local_address of profile %s is only for a session with a device of its own", quoteKey(s.PPP.Profile))
+	}
+	if s.steps.LocalAddress != 0 {
+		p.fail(s.n.get("local_address"), "our end is the same for all sessions of a shared device")
+		return
 	}
 	at := slices.IndexFunc(s.device.Addresses, func(a netip.Prefix) bool {
 		return a.Addr().Is4() && (!l.LocalAddress.IsValid() || a.Addr() == l.LocalAddress)

@@ -70,6 +70,23 @@ local_address = "10.77.0.2"
 	}
 }
 
+// TestSharedTemplate: all sessions of a template that dials are on the device, each with its own networks.
+func TestSharedTemplate(t *testing.T) {
+	c := mustParse(t, dial+`[tunnel.t1.session.s]
+pseudowire = "ppp"
+n = "1-3"
+remote_end_id = "s{n}"
+interface = "shared:subs"
+routes = ["10.80.0.0/24+{n}"]
+[shared.subs]
+addresses = ["10.77.0.1/32"]
+`)
+	all := c.Tunnels[0].Sessions
+	if len(all) != 3 || all[2].Shared != "subs" || all[2].InterfaceName != "subs" || all[2].Routes[0].To.String() != "10.80.3.0/24" {
+		t.Errorf("sessions %+v", all)
+	}
+}
+
 func TestBadShared(t *testing.T) {
 	session := sharing + "[profile.session.s]\npseudowire = \"ppp\"\ninterface = \"shared:subs\"\n" // 9 lines
 	own := "only for a session with a device of its own: this one is on shared:subs"
@@ -82,6 +99,8 @@ func TestBadShared(t *testing.T) {
 		{"route via", session + "routes = [\"10.80.0.0/16 via 10.77.0.3\"]\n", "f.toml:10: profile.session.s.routes: 10.80.0.0/16 via 10.77.0.3: on a shared device routes lead to the session's peer"},
 		{"defaultroute", session + "ppp_profile = \"p\"\n[ppp.p]\ndefaultroute = true\naccept_local_address = true\n", "f.toml:9: profile.session.s.interface: defaultroute of profile p is only for a session with a device of its own\n" +
 			"f.toml:9: profile.session.s.interface: accept_local_address of profile p is only for a session with a device of its own"},
+		{"address by number", session + "n = \"1-9\"\nremote_end_id = \"s{n}\"\nlocal_address = \"10.77.0.0+{n}\"\n", "f.toml:12: profile.session.s.local_address: our end is the same for all sessions of a shared device"},
+		{"number in the device", listening + "[shared.subs]\naddresses = [\"10.77.0.0+{n}/32\"]\n", "f.toml:6: shared.subs.addresses: +{n} is only for a template, a table with n"},
 		{"other address", session + "ppp_profile = \"p\"\n[ppp.p]\nlocal_address = \"10.77.0.3\"\n", "f.toml:9: profile.session.s.interface: local_address 10.77.0.3 of profile p must be among the addresses of shared.subs"},
 		{"no address", listening + "[shared.subs]\n[profile.session.s]\npseudowire = \"ppp\"\ninterface = \"shared:subs\"\n", "f.toml:8: profile.session.s.interface: shared.subs needs an IPv4 address, which is our end of all its sessions (or ipv4 = false in the profile)"},
 		{"no name", listening + "[shared.\"a b\"]\n", "f.toml:5: shared.\"a b\": interface_name is needed: \"a b\" has a character that names of interfaces cannot have"},

@@ -33,7 +33,7 @@ type tunnel struct {
 	foreign bool
 }
 
-var tunnelKeys = keys[tunnel]{
+var tunnelKeys = with(with(keys[tunnel]{
 	"version": func(p *parser, v *node, t *tunnel) { p.version(v, t) },
 	"encap":   func(p *parser, v *node, t *tunnel) { choice(p, v, &t.Transport, transports) },
 	"local":   later[tunnel],
@@ -55,15 +55,10 @@ var tunnelKeys = keys[tunnel]{
 	"host_name":     func(p *parser, v *node, t *tunnel) { p.hostName(v, &t.HostName) },
 	"framing_caps":  func(p *parser, v *node, t *tunnel) { p.framingCaps(v, t) },
 
-	"secret": func(p *parser, v *node, t *tunnel) { p.sharedSecrets(v, &t.profile.Secrets) },
-	"digest": func(p *parser, v *node, t *tunnel) {
-		t.digest = v
-		choice(p, v, &t.profile.Digest, digests)
-	},
-	"hide_avps": func(p *parser, v *node, t *tunnel) { p.boolean(v, &t.profile.HideAVPs) },
-
 	"session": later[tunnel],
-}
+}, peeringKeys, peeringOf), dialKeys, peeringOf)
+
+func peeringOf(t *tunnel) *peering { return &t.peering }
 
 // later stands for a key that is read once the others of its table are known.
 func later[T any](*parser, *node, *T) {}
@@ -86,7 +81,7 @@ func readTunnel(p *parser, n *node) *tunnel {
 	p.dynamicTunnel(t)
 	p.checkTunnel(t)
 	if s := n.get("session"); s != nil {
-		p.named(s, func(n *node) { t.sessions = append(t.sessions, readSession(p, n, t)) })
+		p.named(s, func(n *node) { t.sessions = append(t.sessions, readSessions(p, n, t)...) })
 	}
 	return t
 }

@@ -92,6 +92,9 @@ type Session struct {
 	CookieSize         int             // bytes of the cookie we assign there
 	Cookie, PeerCookie encap.Cookie    // sent; expected
 	Sublayer           encap.Sublayer  // both directions, as ql2tpd
+	ForceSublayer      bool            // of what we send too, whatever the peer of a dynamic tunnel asks for
+	Outgoing           bool            // ask the peer of a dynamic tunnel to place a call (OCRQ), not to take one (ICRQ)
+	TieBreaker         bool            // ours, where both ends of one ask for the session at once
 	SeqNum             bool            // number what we send
 	ReorderTimeout     time.Duration   // 0: deliver what is ahead at once
 	InterfaceName      string
@@ -116,6 +119,9 @@ type Peer struct {
 	Line       int
 	Addresses  []netip.Prefix // where they may connect from; nil: anywhere
 	HostName   string         // what they must call themselves; empty: anything
+	RouterID   uint32         // that they must send; 0: any
+	Refused    bool           // nobody of them may
+	Profiles   []string       // names of the session profiles they may use; nil: all
 	MaxTunnels int            // at a time; 0: no limit
 	Control    control.Profile
 }
@@ -126,6 +132,7 @@ type SessionProfile struct {
 	Session
 	Template    bool
 	First, Last int
+	Steps       Steps // what is for number 0 in Session, and grows
 }
 
 // Route is a prefix routed into a session's device.

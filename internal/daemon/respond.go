@@ -60,16 +60,22 @@ func (d *daemon) listen() error {
 	return nil
 }
 
-// peer finds who connects, nil for nobody we know: the first in the file that has both address and host name, or does
-// not say which.
-func (r *responder) peer(a netip.Addr, hostName string) *config.Peer {
+// peer finds who connects, nil for nobody we know: the first in the file that fits.
+func (r *responder) peer(a netip.Addr, hostName string, routerID uint32) *config.Peer {
 	for i := range r.peers {
-		p := &r.peers[i]
-		if p.From(a) && (p.HostName == "" || p.HostName == hostName) {
+		if p := &r.peers[i]; p.Fits(a, hostName, routerID) {
 			return p
 		}
 	}
 	return nil
+}
+
+// peerOf finds who has dialed a connection, nil for nobody we know.
+func (r *responder) peerOf(c *control.Conn) *config.Peer {
+	if k, ok := c.Data.(*connection); ok {
+		return k.peer
+	}
+	return r.peer(c.Path().Remote.Addr(), c.Peer().HostName, c.Peer().RouterID)
 }
 
 // find gives the place of a session with a Remote End ID, exact profiles first.
@@ -85,6 +91,9 @@ func (r *responder) find(remoteEndID string) (slot, bool) {
 	return slot{}, false
 }
 
+// allowed tells whether the peer may have sessions at the place.
+func allowed(p *config.Peer, s slot) bool { return p != nil && p.May(s.profile.Name) }
+
 func (r *responder) leave(s slot) { delete(r.taken, s) }
 
 // policy decides for the control plane what peers may have. It is asked with daemon.mu held.
@@ -92,7 +101,7 @@ type policy struct{ d *daemon }
 
 // Known implements control.Policy.
 func (p policy) Known(a netip.Addr) bool {
-	from := func(c config.Peer) bool { return c.Addresses != nil && c.From(a) }
+	from := func(c config.Peer) bool { return c.Addresses != nil && !c.Refused && c.From(a) }
 	return slices.ContainsFunc(p.d.plane.responder.peers, from)
 }
 
@@ -100,10 +109,12 @@ func (p policy) Known(a netip.Addr) bool {
 func (p policy) AcceptConnection(path control.Path, m *control.Message) (control.Profile, *control.Result) {
 	pl := p.d.plane
 	r := &pl.responder
-	c := r.peer(path.Remote.Addr(), m.HostName)
+	c := r.peer(path.Remote.Addr(), m.HostName, m.RouterID)
 	switch {
 	case c == nil || r.listens[ownAddress{path.Transport, path.Local}] == nil:
 		return control.Profile{}, &control.Result{Code: control.StopUnauthorized}
+	case c.Refused:
+		return c.Control, &control.Result{Code: control.StopUnauthorized}
 	case pl.closing:
 		return c.Control, &control.Result{Code: control.StopShutdown}
 	case c.MaxTunnels > 0 && r.tunnels[c] >= c.MaxTunnels:
@@ -119,7 +130,7 @@ func (p policy) AcceptCall(c *control.Conn, m *control.Message) (control.Call, *
 	switch {
 	case p.d.plane.closing:
 		return control.Call{}, &control.Result{Code: control.CallNoFacilities, Text: "shutting down"}
-	case m.Type == control.OCRQ || c.Status().Initiator || !ok:
+	case c.Status().Initiator || !ok || !allowed(r.peerOf(c), s):
 		return control.Call{}, &control.Result{Code: control.CallNever, Text: "no session profile has this Remote End ID"}
 	}
 	if _, taken := r.taken[s]; taken {
@@ -139,7 +150,7 @@ func (d *daemon) connectionOf(c *control.Conn) *connection {
 	}
 	r := &d.plane.responder
 	path := c.Path()
-	peer, listen := r.peer(path.Remote.Addr(), c.Peer().HostName), r.listens[ownAddress{path.Transport, path.Local}]
+	peer, listen := r.peerOf(c), r.listens[ownAddress{path.Transport, path.Local}]
 	if peer == nil || listen == nil || peer.MaxTunnels > 0 && r.tunnels[peer] >= peer.MaxTunnels {
 		return nil // of several that came up together
 	}

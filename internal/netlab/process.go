@@ -14,8 +14,8 @@ import (
 // ErrEnded says that a process that should run has ended.
 var ErrEnded = errors.New("ended")
 
-// stopWait is how long a process has to end after SIGTERM.
-const stopWait = 10 * time.Second
+// stopWait is how long a process has to end after SIGTERM: hundreds of sessions take their time on a busy machine.
+const stopWait = 30 * time.Second
 
 // Process is a process that runs in a namespace until it is stopped.
 type Process struct {
