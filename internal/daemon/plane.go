@@ -39,6 +39,7 @@ type connection struct {
 	cfg    *config.Tunnel // how packets look; of a dialer, or what a listener gives
 	dialer *dialer        // nil: the peer has dialed
 	peer   *config.Peer   // nil: we have
+	serial int            // of those that peers have dialed: a later one has a larger
 	t      *tunnel        // in the data plane; nil: the connection is not up
 	upAt   time.Time
 }
@@ -177,7 +178,7 @@ func (d *daemon) perform(a control.Action, now time.Time) {
 
 // connUp gives an established connection its place in the data plane.
 func (d *daemon) connUp(c *control.Conn, now time.Time) {
-	k := d.connectionOf(c)
+	k := d.connectionOf(c, now)
 	if k == nil {
 		c.Close(now, control.Result{Code: control.StopShutdown}) // what it came by is gone
 		return
@@ -222,7 +223,7 @@ func (d *daemon) connDown(a control.ConnDown, now time.Time) {
 	d.noisy.Info("control connection down", zap.String("tunnel", name), zap.Stringer("reason", a.Reason),
 		zap.Int("sessions", len(a.Sessions)))
 	if k.peer != nil {
-		d.plane.responder.tunnels[k.peer]--
+		delete(d.plane.responder.tunnels[k.peer], k)
 	}
 	if k.dialer != nil {
 		for _, l := range again {
