@@ -21,6 +21,7 @@ type plane struct {
 	sockets   map[ownAddress]*forwarder.Control
 	dialers   []*dialer
 	responder responder
+	dialed    map[netip.Addr]int // peers of dialers, by how many have them
 	// static are the session ids that control messages cannot assign.
 	static  map[encap.SessionID]struct{}
 	closing bool           // no connection or session begins any more
@@ -48,6 +49,7 @@ func newPlane(d *daemon) *plane {
 	p := &plane{
 		sockets: make(map[ownAddress]*forwarder.Control),
 		static:  make(map[encap.SessionID]struct{}),
+		dialed:  make(map[netip.Addr]int),
 	}
 	for i := range d.cfg.Tunnels {
 		for j := range d.cfg.Tunnels[i].Sessions {

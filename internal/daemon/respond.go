@@ -105,8 +105,11 @@ func (r *responder) leave(k *circuit) {
 // policy decides for the control plane what peers may have. It is asked with daemon.mu held.
 type policy struct{ d *daemon }
 
-// Known implements control.Policy.
+// Known implements control.Policy. A peer that we dial may dial us, too.
 func (p policy) Known(a netip.Addr) bool {
+	if p.d.plane.dialed[a] > 0 {
+		return true
+	}
 	from := func(c config.Peer) bool { return c.Addresses != nil && !c.Refused && c.From(a) }
 	return slices.ContainsFunc(p.d.plane.responder.peers, from)
 }
