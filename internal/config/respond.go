@@ -177,6 +177,14 @@ func (p *parser) sessionProfile(n *node) *sessionProfile {
 	}
 	dynamicSession(&s.session)
 	p.checkSession(&s.session, &tunnel{Tunnel: Tunnel{Transport: encap.TransportUDP}})
+	p.checkMarks(s)
+	p.checkNumbered(s)
+	return s
+}
+
+// checkMarks reports what has no place for the number in a template, or has one and is none.
+func (p *parser) checkMarks(s *sessionProfile) {
+	n := s.n
 	marked := func(key, value string) {
 		v := n.get(key)
 		switch has := strings.Count(value, numberMark); {
@@ -196,8 +204,6 @@ func (p *parser) sessionProfile(n *node) *sessionProfile {
 			p.fail(n.get("interface_name"), "%q has %d bytes, at most %d fit", longest, len(longest), maxName)
 		}
 	}
-	p.checkNumbered(s)
-	return s
 }
 
 // withNumber puts n where the mark is.
