@@ -33,7 +33,7 @@ type Control struct {
 	Duplicates       uint64  `json:"duplicates"`       // messages received again
 	Waiting          int     `json:"waiting"`          // sessions not yet asked for
 	Settling         int     `json:"settling"`         // sessions being set up
-	Silence          float64 `json:"silence"`          // seconds since the peer was last heard of
+	Silence          float64 `json:"silence"`          // seconds since the peer was last heard of, 0: never
 	Reason           string  `json:"reason,omitempty"` // why the connection before ended
 }
 
