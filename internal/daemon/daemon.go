@@ -45,6 +45,7 @@ type daemon struct {
 	sessions []*session
 	byFwd    map[*forwarder.Session]*session
 	byTunnel map[*forwarder.Tunnel]*tunnel
+	shared   map[string]*shared // by name
 	timers   timers
 	pools    map[string]*pool.Pool
 	inUse    addressBook
@@ -120,6 +121,10 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		duid:     serverDUID(),
 	}
 	if err := d.addPools(); err != nil {
+		d.teardown()
+		return nil, err
+	}
+	if err := d.addShared(); err != nil {
 		d.teardown()
 		return nil, err
 	}
@@ -222,6 +227,9 @@ func (d *daemon) teardown() {
 	d.removeSessions(slices.Clone(d.sessions))
 	for _, t := range slices.Clone(d.tunnels) {
 		d.removeTunnel(t)
+	}
+	for _, sh := range d.shared {
+		d.closeShared(sh)
 	}
 	if d.plane != nil {
 		d.plane.closeSockets()
