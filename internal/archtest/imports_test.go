@@ -24,6 +24,7 @@ var mayKnow = map[string][]string{
 	"internal/doctor":   {},
 	"internal/ipv6link": {"encap"},
 	"internal/pool":     {},
+	"internal/metrics":  {"internal/mgmt"},
 	"internal/mgmt":     {"internal/version"},
 	"internal/script":   {},
 	"internal/version":  {},

@@ -195,4 +195,5 @@ func (p *parser) metrics(v *node, a *API) {
 		return
 	}
 	a.Metrics = s
+	a.MetricsLine, _ = p.lines.position(int(v.at))
 }

@@ -40,7 +40,9 @@ type Pool struct {
 // API tells where the management interface listens.
 type API struct {
 	Socket  string // path of the Unix socket
-	Metrics string // reserved for the metrics listener, empty: none
+	Metrics string // TCP address for Prometheus' scrapes, empty: none
+	// MetricsLine is that key's, for when the address cannot be had.
+	MetricsLine int
 }
 
 // Tunnel is one L2TPv3 tunnel: both ends' addresses and its sessions. It is static ("quiescent") or dynamic.

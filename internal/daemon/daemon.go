@@ -71,12 +71,19 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := start(cfg, o.Log)
+	scrapes, err := listenMetrics(cfg)
 	if err != nil {
 		_ = ln.Close()
 		return err
 	}
+	d, err := start(cfg, o.Log)
+	if err != nil {
+		_ = ln.Close()
+		closeMetrics(scrapes)
+		return err
+	}
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
+	defer d.serveMetrics(apiCtx, scrapes)()
 	served := make(chan error, 1)
 	go func() { served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log)) }()
 	o.Log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
