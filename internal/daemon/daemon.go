@@ -16,6 +16,7 @@ import (
 	"culvert/internal/pool"
 	"culvert/internal/script"
 	"culvert/internal/version"
+	"culvert/pppfsm"
 )
 
 // Options of Run.
@@ -47,6 +48,9 @@ type daemon struct {
 	byTunnel map[*forwarder.Tunnel]*tunnel
 	shared   map[string]*shared // by name
 	timers   timers
+	tuned    bool                       // the garbage collector is set for many sessions
+	growth   int                        // and was so before, in percent
+	links    map[linkKey]*pppfsm.Config // that sessions share
 	pools    map[string]*pool.Pool
 	inUse    addressBook
 	duid     []byte    // ours as a DHCPv6 server
@@ -125,6 +129,7 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		byTunnel: make(map[*forwarder.Tunnel]*tunnel),
 		verdicts: newVerdicts(),
 		inUse:    make(addressBook),
+		links:    make(map[linkKey]*pppfsm.Config),
 		duid:     serverDUID(),
 	}
 	if err := d.addPools(); err != nil {
