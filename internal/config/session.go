@@ -27,6 +27,10 @@ type session struct {
 	n       *node
 	profile *profile
 	foreign bool // as in tunnel
+	// Of PPP, where they are not the profile's; see ownAddresses.
+	localAddress, peerAddress netip.Addr
+	steps                     Steps
+	numbered                  []numbered
 }
 
 var sessionKeys = keys[session]{
@@ -46,6 +50,15 @@ var sessionKeys = keys[session]{
 	"tie_breaker":     func(p *parser, v *node, s *session) { p.boolean(v, &s.TieBreaker) },
 	"call":            func(p *parser, v *node, s *session) { choice(p, v, &s.Outgoing, calls) },
 	"ppp_profile":     func(p *parser, v *node, s *session) { p.profile(v, s) },
+
+	"local_address": func(p *parser, v *node, s *session) {
+		s.steps.LocalAddress = p.pppAddress(v, s, &s.localAddress, kindLocal)
+	},
+	"peer_address": func(p *parser, v *node, s *session) {
+		s.steps.PeerAddress = p.pppAddress(v, s, &s.peerAddress, kindPeer)
+	},
+
+	"n": later[session], // see readSessions
 
 	"mtu":        func(p *parser, v *node, s *session) { integer(p, v, &s.MTU, minMTU, maxPathMTU) },
 	"clamp_mss":  func(p *parser, v *node, s *session) { p.boolean(v, &s.ClampMSS) },
@@ -93,6 +106,9 @@ func readSession(p *parser, n *node, t *tunnel) *session {
 		}
 	}
 	p.checkSession(s, t)
+	if n.get("n") == nil {
+		p.refuseNumbers(s)
+	}
 	return s
 }
 
@@ -109,6 +125,7 @@ func (p *parser) checkSession(s *session, t *tunnel) {
 	p.pseudowireKeys(s)
 	if s.Pseudowire == PseudowirePPP {
 		p.attachProfile(s)
+		p.ownAddresses(s)
 	}
 	p.checkMTU(s, t)
 }
@@ -123,6 +140,8 @@ func (p *parser) pseudowireKeys(s *session) {
 		ok         bool
 	}{
 		{`"ppp"`, "ppp_profile", s.Pseudowire == PseudowirePPP},
+		{`"ppp"`, "local_address", s.Pseudowire == PseudowirePPP},
+		{`"ppp"`, "peer_address", s.Pseudowire == PseudowirePPP},
 		{`"eth" and "eth-vlan"`, "mac", s.Pseudowire != PseudowirePPP},
 		{`"eth" and "eth-vlan"`, "bridge", s.Pseudowire != PseudowirePPP},
 		{`"eth-vlan"`, "vlan", s.Pseudowire == PseudowireVLAN},
@@ -208,34 +227,42 @@ func (p *parser) mac(v *node, s *session) {
 	if !p.text(v, &text) {
 		return
 	}
-	m, err := net.ParseMAC(text)
+	plain, counts := strings.CutSuffix(text, plusNumber)
+	m, err := net.ParseMAC(plain)
 	switch {
 	case err != nil || len(m) != 6:
 		p.fail(v, "must be like \"02:00:00:00:00:01\", not %q", text)
 	case m[0]&1 != 0:
-		p.fail(v, "%s is a group address", text)
-	case m.String() == "00:00:00:00:00:00":
+		p.fail(v, "%s is a group address", plain)
+	case isZero(m) && !counts:
 		p.fail(v, "must not be zero")
 	default:
-		s.HardwareAddr = m
+		s.HardwareAddr, s.steps.MAC = m, counts
 	}
 }
 
+func isZero(m net.HardwareAddr) bool { return m.String() == "00:00:00:00:00:00" }
+
 func (p *parser) addresses(v *node, s *session) {
-	seen := map[netip.Prefix]bool{}
+	seen := map[string]bool{}
 	p.each(v, kindString, func(e *node) {
-		a, err := netip.ParsePrefix(e.text)
+		text, stepOf := cutNumber(e.text)
+		a, err := netip.ParsePrefix(text)
+		step := stepOf(a.Bits(), a.Addr().BitLen())
 		switch {
 		case err != nil:
 			p.fail(e, "must be an address with a prefix length such as \"10.78.0.1/24\", not %q", e.text)
-		case a.Addr().IsUnspecified() || a.Addr().IsMulticast() || a.Addr().Is4In6():
+		case step == 0 && a.Addr().IsUnspecified() || a.Addr().IsMulticast() || a.Addr().Is4In6():
 			p.fail(e, "%s cannot be the address of an interface", a)
-		case seen[a]:
-			p.fail(e, "%s is there twice", a)
+		case seen[e.text]:
+			p.fail(e, "%s is there twice", e.text)
 		default:
-			seen[a] = true
-			p.inPool(e, a.Addr())
+			seen[e.text] = true
+			if step == 0 {
+				p.inPool(e, a.Addr())
+			}
 			s.Addresses = append(s.Addresses, a)
+			s.steps.Addresses = append(s.steps.Addresses, s.note(e, a.Addr(), step, kindOwn))
 		}
 	})
 }
@@ -243,7 +270,7 @@ func (p *parser) addresses(v *node, s *session) {
 func (p *parser) routes(v *node, s *session) {
 	seen := map[netip.Prefix]bool{}
 	p.each(v, kindString, func(e *node) {
-		r, problem := parseRoute(e.text)
+		r, to, via, problem := parseRoute(e.text)
 		switch {
 		case problem != "":
 			p.fail(e, "%s", problem)
@@ -252,30 +279,10 @@ func (p *parser) routes(v *node, s *session) {
 		default:
 			seen[r.To] = true
 			s.Routes = append(s.Routes, r)
+			s.steps.Routes = append(s.steps.Routes, s.note(e, r.To.Addr(), to, kindPrefix))
+			s.steps.Vias = append(s.steps.Vias, s.note(e, r.Via, via, kindVia))
 		}
 	})
-}
-
-// parseRoute reads "prefix" or "prefix via address".
-func parseRoute(text string) (r Route, problem string) {
-	to, via, hasVia := strings.Cut(text, " via ")
-	var err error
-	if r.To, err = netip.ParsePrefix(strings.TrimSpace(to)); err != nil || r.To.Addr().Is4In6() {
-		return r, "must be \"prefix\" or \"prefix via address\", not \"" + text + "\""
-	}
-	if r.To != r.To.Masked() {
-		return r, r.To.String() + " has bits set behind its prefix length: " + r.To.Masked().String() + "?"
-	}
-	if !hasVia {
-		return r, ""
-	}
-	if r.Via, err = netip.ParseAddr(strings.TrimSpace(via)); err != nil || r.Via.IsUnspecified() || r.Via.IsMulticast() {
-		return r, "via must be followed by the address of one host, not \"" + via + "\""
-	}
-	if r.Via.Is4() != r.To.Addr().Is4() {
-		return r, r.To.String() + " via " + r.Via.String() + " mixes IPv4 and IPv6"
-	}
-	return r, ""
 }
 
 // netns reads the name of a namespace made by ip-netns(8), or the path of one.

@@ -134,6 +134,7 @@ type SessionProfile struct {
 	Session
 	Template    bool
 	First, Last int
+	Steps       Steps // what is for number 0 in Session, and grows
 }
 
 // Route is a prefix routed into a session's device.
