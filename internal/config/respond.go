@@ -50,6 +50,7 @@ type sessionProfile struct {
 	session
 	first, last int
 	template    bool
+	dials       bool // it is one of a tunnel, and we are the subscriber
 }
 
 // numberMark is where a profile's number goes.
@@ -176,6 +177,14 @@ func (p *parser) sessionProfile(n *node) *sessionProfile {
 	}
 	dynamicSession(&s.session)
 	p.checkSession(&s.session, &tunnel{Tunnel: Tunnel{Transport: encap.TransportUDP}})
+	p.checkMarks(s)
+	p.checkNumbered(s)
+	return s
+}
+
+// checkMarks reports what has no place for the number in a template, or has one and is none.
+func (p *parser) checkMarks(s *sessionProfile) {
+	n := s.n
 	marked := func(key, value string) {
 		v := n.get(key)
 		switch has := strings.Count(value, numberMark); {
@@ -195,8 +204,6 @@ func (p *parser) sessionProfile(n *node) *sessionProfile {
 			p.fail(n.get("interface_name"), "%q has %d bytes, at most %d fit", longest, len(longest), maxName)
 		}
 	}
-	p.checkNumbered(s)
-	return s
 }
 
 // hasMark tells whether a number has its place in text, and just one.

@@ -54,6 +54,8 @@ var sessionKeys = keys[session]{
 		s.steps.PeerAddress = p.pppAddress(v, s, &s.peerAddress, kindPeer)
 	},
 
+	"n": later[session], // see readSessions
+
 	"mtu":        func(p *parser, v *node, s *session) { integer(p, v, &s.MTU, minMTU, maxPathMTU) },
 	"clamp_mss":  func(p *parser, v *node, s *session) { p.boolean(v, &s.ClampMSS) },
 	"txqueuelen": func(p *parser, v *node, s *session) { integer(p, v, &s.TxQueueLen, 1, maxTxQueue) },
@@ -99,7 +101,9 @@ func readSession(p *parser, n *node, t *tunnel) *session {
 		}
 	}
 	p.checkSession(s, t)
-	p.refuseNumbers(s)
+	if n.get("n") == nil {
+		p.refuseNumbers(s)
+	}
 	return s
 }
 

@@ -40,6 +40,7 @@ type dialer struct {
 	timer   timer
 	backoff backoff
 	reason  string // why it ended last
+	ring    ring   // of all its connections
 }
 
 // line is a configured session of a dynamic tunnel.
@@ -61,6 +62,7 @@ func (d *daemon) addDialer(c *config.Tunnel) error {
 		return d.fault(c.Line, tunnelKey(c, "local"), err)
 	}
 	sock.Expect(c.Peer.Addr())
+	d.plane.dialed[c.Peer.Addr()]++
 	l := &dialer{cfg: c, sock: sock, timer: timer{index: -1}}
 	for i := range c.Sessions {
 		l.lines = append(l.lines, &line{cfg: &c.Sessions[i], dialer: l, timer: timer{index: -1}})
@@ -82,6 +84,7 @@ func (l *dialer) tick(d *daemon, now time.Time) {
 	}
 	l.conn = &connection{conn: c, cfg: l.cfg, dialer: l}
 	c.Data = l.conn
+	l.ring.follow(c)
 	for _, n := range l.lines {
 		n.tick(d, now) // they wait in the connection
 	}

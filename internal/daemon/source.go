@@ -119,6 +119,10 @@ func showControl(c *control.Conn, now time.Time) *mgmt.Control {
 	if st.Initiator {
 		role = "initiator"
 	}
+	silence := 0.0
+	if !st.LastHeard.IsZero() {
+		silence = now.Sub(st.LastHeard).Seconds()
+	}
 	return &mgmt.Control{
 		Role: role, HostName: st.Peer.HostName, VendorName: st.Peer.VendorName, RouterID: st.Peer.RouterID,
 		Ns: uint32(st.Ns), Nr: uint32(st.Nr),
@@ -126,7 +130,7 @@ func showControl(c *control.Conn, now time.Time) *mgmt.Control {
 		RTT:  float64(st.RTT.Microseconds()) / 1000,
 		Sent: st.Sender.Messages, Retransmissions: st.Sender.Retransmissions,
 		Received: st.Received, Duplicates: st.Duplicates, Waiting: st.Waiting, Settling: st.Settling,
-		Silence: now.Sub(st.LastHeard).Seconds(),
+		Silence: silence,
 	}
 }
 
@@ -376,10 +380,21 @@ func (s source) Drops() []mgmt.Drop {
 			sum[i] += n
 		}
 	}
-	reasons := forwarder.DropReasons()
-	all := make([]mgmt.Drop, len(reasons))
-	for i, r := range reasons {
-		all[i] = mgmt.Drop{Reason: r.String(), Help: r.Help(), Count: sum[r]}
+	var all []mgmt.Drop
+	for _, r := range forwarder.DropReasons() {
+		all = append(all, mgmt.Drop{Reason: r.String(), Help: r.Help(), Count: sum[r]})
 	}
-	return all
+	s.d.mu.Lock()
+	count := s.d.plane.ep.Counters()
+	s.d.mu.Unlock()
+	for _, r := range control.DropReasons() {
+		all = append(all, mgmt.Drop{Reason: controlDrop + r.String(), Help: r.Help(), Count: count.Drops[r]})
+	}
+	return append(all, mgmt.Drop{
+		Reason: controlDrop + "refused", Count: count.Refused,
+		Help: "SCCRQ that was answered with StopCCN: no peer or listen table for it, not allowed, too many tunnels, or a tie",
+	})
 }
+
+// controlDrop begins the reasons for which control messages came to nothing.
+const controlDrop = "control_"
