@@ -59,13 +59,16 @@ func (s *sessionProfile) interfaces() pattern { return newPattern(s.InterfaceNam
 
 // usable tells whether a template has its number where it must be.
 func (s *sessionProfile) usable() bool {
-	return hasMark(s.RemoteEndID) && (s.InterfaceName == "" || hasMark(s.InterfaceName))
+	return hasMark(s.RemoteEndID) && (!s.names() || hasMark(s.InterfaceName))
 }
+
+// names tells whether it says what the sessions' own devices are called.
+func (s *sessionProfile) names() bool { return s.InterfaceName != "" && s.device == nil }
 
 // checkDevices reports an interface that a profile's session would have and another one has, too. u knows those of tunnels.
 func (u *uniqueness) checkDevices() {
 	for _, s := range u.p.answers {
-		if s.template || s.foreign || s.InterfaceName == "" {
+		if s.template || s.foreign || !s.names() {
 			continue
 		}
 		k := deviceName{Namespace(s.NetNS), s.InterfaceName}
@@ -76,7 +79,7 @@ func (u *uniqueness) checkDevices() {
 		u.devices[k] = &s.session
 	}
 	for i, s := range u.p.templates {
-		if s.InterfaceName != "" {
+		if s.names() {
 			u.checkInterfaces(s, u.p.templates[:i])
 		}
 	}
@@ -97,7 +100,7 @@ func (u *uniqueness) checkInterfaces(s *sessionProfile, before []*sessionProfile
 		return
 	}
 	for _, o := range before {
-		if o.InterfaceName == "" || Namespace(o.NetNS) != ns {
+		if !o.names() || Namespace(o.NetNS) != ns {
 			continue
 		}
 		if text, both := names.meets(o.interfaces()); both {

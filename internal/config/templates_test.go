@@ -41,6 +41,10 @@ func TestBadTemplates(t *testing.T) {
 			"an exact profile's", "[profile.session.x]\npseudowire = \"eth\"\n" + named("i7") + "\n" + template("a", "a{n}", "0-9", named("i{n}")),
 			line(14, "a.interface_name", "\"i7\" is already that of profile.session.x (line 7)"),
 		},
+		{
+			"a shared device's", "[shared.subs]\naddresses = [\"10.77.0.1/32\"]\n" + named("i7") + "\n" + template("a", "a{n}", "0-9", named("i{n}")),
+			line(14, "a.interface_name", "\"i7\" is already that of shared.subs (line 7)"),
+		},
 		{"too many", many.String(), line(7+5*maxTemplates, fmt.Sprintf("t%d", maxTemplates), "more than 1000 templates")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -58,7 +62,10 @@ func TestGoodTemplates(t *testing.T) {
 		template("a", "a{n}", "0-9", "interface_name = \"i{n}\"")+
 		template("b", "a1{n}", "0-9", "interface_name = \"i{n}\"\nnetns = \"blue\"")+
 		template("c", "a0{n}", "0-9", "interface_name = \"i0{n}\"")+
-		"[profile.session.a7]\npseudowire = \"eth\"\ninterface_name = \"i7\"\n")
+		"[profile.session.a7]\npseudowire = \"eth\"\ninterface_name = \"i7\"\n"+
+		"[shared.subs]\naddresses = [\"10.77.0.1/32\"]\n"+
+		"[profile.session.d]\npseudowire = \"ppp\"\nremote_end_id = \"d{n}\"\nn = \"0-9\"\ninterface = \"shared:subs\"\n"+
+		"[profile.session.e]\npseudowire = \"ppp\"\ninterface = \"shared:subs\"\n")
 }
 
 func TestTemplateWarnings(t *testing.T) {
