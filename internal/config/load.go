@@ -63,6 +63,7 @@ type parser struct {
 	report
 	names    *names
 	pools    []*addressPool // in file order
+	shared   []*shared      // likewise
 	profiles map[string]*profile
 	secrets  map[string]secretsFile    // by path: a file is read once
 	prefixes map[netip.Prefix]*profile // that have it as ipv6_prefix
@@ -88,6 +89,7 @@ var (
 		"devices": func(p *parser, v *node, f *file) { table(p, v, devicesKeys, &f.Config) },
 		"pool":    func(*parser, *node, *file) {},
 		"ppp":     func(*parser, *node, *file) {},
+		"shared":  func(*parser, *node, *file) {},
 		"tunnel":  func(p *parser, v *node, f *file) { f.tunnels = readTunnels(p, v) },
 		"listen":  func(p *parser, v *node, f *file) { f.Listens = readListens(p, v) },
 		"peer":    func(p *parser, v *node, f *file) { f.Peers = readPeers(p, v) },
@@ -146,6 +148,7 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 	}}
 	p.pools = readPools(p, root.get("pool"))
 	p.profiles = readProfiles(p, root.get("ppp"))
+	p.shared = readShared(p, root.get("shared"))
 	decode(p, root, fileKeys, f)
 	if t := root.get("tunnel"); root.get("listen") == nil && (t == nil || t.kind == kindTable && t.size == 0) {
 		p.at(0, "", "no tunnel: at least one table [tunnel.NAME] is needed")
@@ -157,6 +160,9 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 	}
 	for _, a := range p.pools {
 		f.Pools = append(f.Pools, a.Pool)
+	}
+	for _, s := range p.shared {
+		f.Shared = append(f.Shared, s.finish())
 	}
 	for _, t := range f.tunnels {
 		f.Tunnels = append(f.Tunnels, t.finish())
@@ -189,4 +195,5 @@ func (p *parser) metrics(v *node, a *API) {
 		return
 	}
 	a.Metrics = s
+	a.MetricsLine, _ = p.lines.position(int(v.at))
 }

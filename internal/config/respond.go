@@ -62,7 +62,7 @@ const maxNumber = 999_999_999
 var profileKeys = func() keys[sessionProfile] {
 	all := keys[sessionProfile]{"n": (*parser).numbers}
 	for name, set := range pick(sessionKeys, "pseudowire", "remote_end_id", "cookie_size", "l2spec_type", "seqnum",
-		"reorder_timeout", "interface_name", "ppp_profile", "mtu", "clamp_mss", "txqueuelen", "mac", "addresses", "routes",
+		"reorder_timeout", "interface_name", "interface", "ppp_profile", "mtu", "clamp_mss", "txqueuelen", "mac", "addresses", "routes",
 		"bridge", "netns", "l2spec_force", "local_address", "peer_address") {
 		all[name] = func(p *parser, v *node, s *sessionProfile) { set(p, v, &s.session) }
 	}
@@ -198,7 +198,7 @@ func (p *parser) checkMarks(s *sessionProfile) {
 		}
 	}
 	marked("remote_end_id", s.RemoteEndID)
-	if s.InterfaceName != "" {
+	if s.InterfaceName != "" && s.device == nil {
 		marked("interface_name", s.InterfaceName)
 		if longest := withNumber(s.InterfaceName, s.last); s.template && len(longest) > maxName {
 			p.fail(n.get("interface_name"), "%q has %d bytes, at most %d fit", longest, len(longest), maxName)

@@ -269,6 +269,11 @@ func (d *daemon) moveSession(s *session, to *tunnel) {
 		d.log.Error("follow the peer", zap.String("session", s.cfg.Name), zap.Error(err))
 		return
 	}
+	if s.shared != nil && s.ppp != nil {
+		for _, p := range s.ppp.routes {
+			s.shared.fwd.Move(p, s.fwd, f)
+		}
+	}
 	s.fwd = f
 	d.byFwd[f] = s
 	s.fwd.SetMTU(s.mtu)

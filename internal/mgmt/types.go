@@ -167,6 +167,19 @@ type Pool struct {
 	Exhausted    uint64 `json:"exhausted"` // requests that found nothing left
 }
 
+// Shared is what `show shared` prints of one device that many sessions have in common.
+type Shared struct {
+	Name         string            `json:"name"`
+	Interface    string            `json:"interface"`
+	MTU          int               `json:"mtu"`
+	Lost         bool              `json:"lost,omitempty"` // somebody has removed the device
+	Offloads     []string          `json:"offloads,omitempty"`
+	Sessions     int               `json:"sessions"`
+	Destinations int               `json:"destinations"`    // addresses and prefixes that sessions have
+	Refused      uint64            `json:"refused"`         // destinations that another session had already
+	Drops        map[string]uint64 `json:"drops,omitempty"` // of packets that were for no session, by reason
+}
+
 // Drop is one reason for which packets were dropped, over all workers.
 type Drop struct {
 	Reason string `json:"reason"`
