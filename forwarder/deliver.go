@@ -61,6 +61,9 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 		in.punt(EventRouter, s, info)
 		return
 	}
+	if s.shared != nil && !in.permits(s, info, need) {
+		return
+	}
 	if s.cfg.ClampMSS {
 		encap.ClampMSS(info, int(s.mtu.Load()))
 	}

@@ -65,6 +65,8 @@ type SessionConfig struct {
 	// is told by each frame's virtio header.
 	Merge  offload.Merge
 	Device Device
+	// Shared is the device of a PPP session that has none of its own; then neither Merge nor Device count.
+	Shared *Shared
 }
 
 // LinkState says what may pass a session. The zero value lets nothing pass.
@@ -109,11 +111,14 @@ type Session struct {
 	tunnel *Tunnel
 	worker *worker
 	dev    Device
+	shared *Shared // nil: dev is the session's own
 	ppp    bool
 	tags   tags
 
 	mtu  atomic.Int32  // of the device: limit for MSS clamping
 	link atomic.Uint32 // LinkState.bits
+	// source4 is the peer's IPv4 address on a shared device, 0: not known.
+	source4 atomic.Uint32
 
 	// The inbound loop's.
 	expect encap.DataHeader // of packets from the peer
@@ -132,6 +137,7 @@ type Session struct {
 	queue   *txQueue // the tunnel's own socket
 	fragile *txQueue // socket that lets the kernel fragment; the same as queue without DF
 	token   int
+	removed bool
 
 	rx, tx traffic
 	drops  drops
@@ -144,6 +150,7 @@ var (
 	ErrDuplicateSession = errors.New("session id is in use on this local address")
 	ErrSessionID        = errors.New("session id 0 is not a session")
 	ErrClosed           = errors.New("forwarder is closed")
+	ErrSharedPPP        = errors.New("only PPP sessions can share a TUN device")
 )
 
 // AddSession starts a session on t: from now on its packets are accepted and its device is read. Nothing passes
@@ -162,7 +169,16 @@ func (f *Forwarder) AddSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
 		expect: t.expect(cfg),
 		header: t.header(cfg).AppendTo(nil),
 	}
-	s.target = offload.Target{Sink: s, Layer: s.layer(), Merge: cfg.Merge}
+	if s.shared = cfg.Shared; s.shared != nil {
+		if !s.ppp {
+			return nil, fmt.Errorf("session %s: %w", cfg.Name, ErrSharedPPP)
+		}
+		s.dev, s.cfg.Merge = s.shared.cfg.Queues[s.worker.id], s.shared.cfg.Merge
+		if err := f.share(t); err != nil {
+			return nil, fmt.Errorf("session %s: %w", cfg.Name, err)
+		}
+	}
+	s.target = offload.Target{Sink: s, Layer: s.layer(), Merge: s.cfg.Merge}
 	s.shortHeader = s.expect.Len() < deviceHeader
 	if cfg.ReorderTimeout > 0 {
 		s.reorder = newReorderQueue(cfg.ReorderTimeout)
@@ -174,7 +190,12 @@ func (f *Forwarder) AddSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
 }
 
 // RemoveSession ends a session. When it returns neither loop touches the session or its device again.
-func (f *Forwarder) RemoveSession(s *Session) { s.worker.remove(s) }
+func (f *Forwarder) RemoveSession(s *Session) {
+	if s.shared != nil {
+		s.SetLink(LinkState{}) // for the other workers
+	}
+	s.worker.remove(s)
+}
 
 // Name is the configured name.
 func (s *Session) Name() string { return s.cfg.Name }

@@ -28,14 +28,15 @@ func (o *outbound) super(m txMeta, sp *offload.Super, proto encap.PPPProtocol, f
 	front := len(s.header) + own
 	n, segment, _ := sp.Segments()
 	o.bulk = o.bulk || len(m.inner) >= bulkFrame
-	q := s.queue
-	if s.tooLong(front + segment) {
+	w := o.way(s)
+	q := w.own
+	if s.tooLong(front+segment) || s.overMTU(segment) {
 		if !mayFragment(m, segment) {
 			m.packets = n
 			o.tooBig(m, front)
 			return
 		}
-		q = s.fragile
+		q = w.fragile
 	}
 	fit := sp.Fit(front, netio.MaxSegmentBytes, most(q, s))
 	if fit == 0 {

@@ -46,6 +46,9 @@ type Tunnel struct {
 	outer   int            // IP and UDP header, bytes
 	pathMTU atomic.Int32
 	whole   atomic.Bool // the kernel refused to cut messages on the way to this peer
+
+	shareMu sync.Mutex
+	ways    []way // [worker] of sessions on shared devices; set before the first of them, nil: there was none
 }
 
 // AddTunnel opens the tunnel's local address, which tunnels share, and finds the path MTU.
@@ -86,6 +89,7 @@ func (f *Forwarder) AddTunnel(cfg TunnelConfig) (*Tunnel, error) {
 
 // RemoveTunnel ends a tunnel that has no sessions any more; the last one on a local address closes its sockets.
 func (f *Forwarder) RemoveTunnel(t *Tunnel) {
+	f.unshare(t)
 	t.l.leave(t)
 	f.release(t.l)
 }

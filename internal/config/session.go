@@ -26,7 +26,8 @@ type session struct {
 	Session
 	n       *node
 	profile *profile
-	foreign bool // as in tunnel
+	device  *shared // nil: its own
+	foreign bool    // as in tunnel
 	// Of PPP, where they are not the profile's; see ownAddresses.
 	localAddress, peerAddress netip.Addr
 	steps                     Steps
@@ -44,6 +45,7 @@ var sessionKeys = keys[session]{
 	"seqnum":          func(p *parser, v *node, s *session) { p.boolean(v, &s.SeqNum) },
 	"reorder_timeout": func(p *parser, v *node, s *session) { p.milliseconds(v, &s.ReorderTimeout) },
 	"interface_name":  func(p *parser, v *node, s *session) { p.device(v, &s.InterfaceName) },
+	"interface":       func(p *parser, v *node, s *session) { p.sharedInterface(v, s) },
 	"remote_end_id":   func(p *parser, v *node, s *session) { p.remoteEndID(v, s) },
 	"cookie_size":     func(p *parser, v *node, s *session) { p.cookieSize(v, s) },
 	"l2spec_force":    func(p *parser, v *node, s *session) { p.boolean(v, &s.ForceSublayer) },
@@ -127,6 +129,7 @@ func (p *parser) checkSession(s *session, t *tunnel) {
 		p.attachProfile(s)
 		p.ownAddresses(s)
 	}
+	p.checkShared(s)
 	p.checkMTU(s, t)
 }
 

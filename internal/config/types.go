@@ -22,6 +22,7 @@ type Config struct {
 	LogLevel string // debug, info, warn, error
 	Offload  bool   // let device and socket join and cut packets where the kernel can
 	Pools    []Pool
+	Shared   []Shared
 	Tunnels  []Tunnel
 	// Who may connect to us: where, who, and what sessions are for.
 	Listens  []Listen
@@ -39,7 +40,9 @@ type Pool struct {
 // API tells where the management interface listens.
 type API struct {
 	Socket  string // path of the Unix socket
-	Metrics string // reserved for the metrics listener, empty: none
+	Metrics string // TCP address for Prometheus' scrapes, empty: none
+	// MetricsLine is that key's, for when the address cannot be had.
+	MetricsLine int
 }
 
 // Tunnel is one L2TPv3 tunnel: both ends' addresses and its sessions. It is static ("quiescent") or dynamic.
@@ -100,7 +103,8 @@ type Session struct {
 	SeqNum             bool            // number what we send
 	ReorderTimeout     time.Duration   // 0: deliver what is ahead at once
 	InterfaceName      string
-	MTU                int // 0: computed
+	Shared             string // name of the shared device, empty: one of its own. InterfaceName and NetNS are that one's
+	MTU                int    // 0: computed
 	ClampMSS           bool
 	TxQueueLen         int
 	HardwareAddr       net.HardwareAddr // Ethernet only; nil: chosen by the kernel

@@ -100,6 +100,9 @@ func (d *daemon) handle(e forwarder.Event, now time.Time) error {
 			d.adaptTunnel(t)
 		}
 	case forwarder.EventDeviceGone:
+		if e.Shared != nil {
+			d.sharedGone(e.Shared)
+		}
 		if s := d.byFwd[e.Session]; s != nil {
 			s.lost = true
 			d.log.Error("device was removed by somebody else", zap.String("session", s.cfg.Name),

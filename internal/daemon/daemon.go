@@ -45,6 +45,7 @@ type daemon struct {
 	sessions []*session
 	byFwd    map[*forwarder.Session]*session
 	byTunnel map[*forwarder.Tunnel]*tunnel
+	shared   map[string]*shared // by name
 	timers   timers
 	pools    map[string]*pool.Pool
 	inUse    addressBook
@@ -70,12 +71,19 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := start(cfg, o.Log)
+	scrapes, err := listenMetrics(cfg)
 	if err != nil {
 		_ = ln.Close()
 		return err
 	}
+	d, err := start(cfg, o.Log)
+	if err != nil {
+		_ = ln.Close()
+		closeMetrics(scrapes)
+		return err
+	}
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
+	defer d.serveMetrics(apiCtx, scrapes)()
 	served := make(chan error, 1)
 	go func() { served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log)) }()
 	o.Log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
@@ -120,6 +128,10 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		duid:     serverDUID(),
 	}
 	if err := d.addPools(); err != nil {
+		d.teardown()
+		return nil, err
+	}
+	if err := d.addShared(); err != nil {
 		d.teardown()
 		return nil, err
 	}
@@ -222,6 +234,9 @@ func (d *daemon) teardown() {
 	d.removeSessions(slices.Clone(d.sessions))
 	for _, t := range slices.Clone(d.tunnels) {
 		d.removeTunnel(t)
+	}
+	for _, sh := range d.shared {
+		d.closeShared(sh)
 	}
 	if d.plane != nil {
 		d.plane.closeSockets()

@@ -62,6 +62,7 @@ func (d *daemon) addDialer(c *config.Tunnel) error {
 		return d.fault(c.Line, tunnelKey(c, "local"), err)
 	}
 	sock.Expect(c.Peer.Addr())
+	d.plane.dialed[c.Peer.Addr()]++
 	l := &dialer{cfg: c, sock: sock, timer: timer{index: -1}}
 	for i := range c.Sessions {
 		l.lines = append(l.lines, &line{cfg: &c.Sessions[i], dialer: l, timer: timer{index: -1}})
