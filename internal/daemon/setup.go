@@ -206,6 +206,7 @@ func sessionConfig(c *config.Session) forwarder.SessionConfig {
 		ClampMSS:       c.ClampMSS,
 	}
 	switch c.Pseudowire {
+	case config.PseudowireEthernet:
 	case config.PseudowirePPP:
 		f.Pseudowire = forwarder.PPP
 	case config.PseudowireVLAN:
