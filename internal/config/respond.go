@@ -62,7 +62,7 @@ const maxNumber = 999_999_999
 // profileKeys are those of a session that control messages do not decide, and the numbers of a template.
 var profileKeys = func() keys[sessionProfile] {
 	all := keys[sessionProfile]{"n": (*parser).numbers}
-	for name, set := range pick(sessionKeys, "pseudowire", "remote_end_id", "cookie_size", "l2spec_type", "seqnum",
+	for name, set := range pick(sessionKeys, "pseudowire", "vlan", "remote_end_id", "cookie_size", "l2spec_type", "seqnum",
 		"reorder_timeout", "interface_name", "interface", "ppp_profile", "mtu", "clamp_mss", "txqueuelen", "mac", "addresses", "routes",
 		"bridge", "netns", "l2spec_force", "local_address", "peer_address") {
 		all[name] = func(p *parser, v *node, s *sessionProfile) { set(p, v, &s.session) }
@@ -97,7 +97,7 @@ func readPeers(p *parser, v *node) (all []Peer) {
 		if len(c.profile.Secrets) == 0 && (n.get("secret") == nil || c.empty != nil) && len(c.Addresses) == 0 && !c.Refused {
 			p.warn(n, "anybody may connect: neither secret nor addresses")
 		}
-		c.Control = c.profile
+		c.Control, c.PPPType = c.profile, c.pppType
 		p.reachable(n, &c.Peer, all)
 		all = append(all, c.Peer)
 	})
