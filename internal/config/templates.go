@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 
 	"culvert/internal/pool"
 )
@@ -144,6 +145,9 @@ type peers struct {
 // checkPeers warns of addresses that count with a template's number and that another session's peer has, too. A fixed one
 // may be on several lines: those of one subscriber to one access server.
 func (p *parser) checkPeers(tunnels []*tunnel) {
+	if !slices.ContainsFunc(p.answers, func(s *sessionProfile) bool { return s.steps.PeerAddress != 0 }) {
+		return
+	}
 	var all, counting []peers
 	add := func(s *session, step Step, first, last int) {
 		if s.PPP == nil || !s.PPP.Link.PeerAddress.IsValid() || s.foreign {
