@@ -10,6 +10,9 @@ import (
 func (in *inbound) deliver(s *Session, buf []byte, front int) {
 	link := s.link.Load()
 	frame := buf[front:]
+	if in.tap != nil {
+		in.tap.inner(s, false, nil, frame)
+	}
 	if !s.ppp {
 		switch {
 		case len(frame) < encap.EthernetLen:
@@ -18,6 +21,15 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 		case link&linkEthernet == 0:
 			in.drop(s, DropNotOpen)
 			return
+		case s.tags != tagsIgnored:
+			if !tagged(frame) {
+				in.drop(s, DropUntagged)
+				return
+			}
+			if s.tags == tagsServed {
+				front = popTag(buf, front)
+				frame = buf[front:]
+			}
 		}
 		if s.cfg.ClampMSS {
 			encap.ClampMSSEthernet(frame, int(s.mtu.Load()))

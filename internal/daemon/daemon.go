@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"culvert/forwarder"
+	"culvert/forwarder/tuntap"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
 	"culvert/internal/pool"
@@ -39,6 +40,8 @@ type daemon struct {
 	verdicts *verdicts
 	// scripts runs what users hooked to the links.
 	scripts *script.Runner
+	// links watches devices.
+	links *tuntap.Watcher
 
 	mu       sync.Mutex // guards everything below
 	plane    *plane
@@ -46,7 +49,8 @@ type daemon struct {
 	sessions []*session
 	byFwd    map[*forwarder.Session]*session
 	byTunnel map[*forwarder.Tunnel]*tunnel
-	shared   map[string]*shared // by name
+	byDevice map[*tuntap.Device]*session // of those that are watched
+	shared   map[string]*shared          // by name
 	timers   timers
 	tuned    bool                       // the garbage collector is set for many sessions
 	growth   int                        // and was so before, in percent
@@ -127,6 +131,8 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		fwd:      fwd,
 		byFwd:    make(map[*forwarder.Session]*session),
 		byTunnel: make(map[*forwarder.Tunnel]*tunnel),
+		byDevice: make(map[*tuntap.Device]*session),
+		links:    tuntap.NewWatcher(),
 		verdicts: newVerdicts(),
 		inUse:    make(addressBook),
 		links:    make(map[linkKey]*pppfsm.Config),

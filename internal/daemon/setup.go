@@ -141,6 +141,7 @@ func (d *daemon) addSession(s *session) (err error) {
 			return err
 		}
 	}
+	d.watch(s)
 	return nil
 }
 
@@ -184,6 +185,7 @@ func (d *daemon) removeSessions(all []*session) {
 		if s.shared != nil {
 			d.part(s)
 		}
+		d.unwatch(s)
 		d.fwd.RemoveSession(s.fwd)
 		d.sessions = removeAt(d.sessions, s.index, func(moved *session) { moved.index = s.index })
 		delete(d.byFwd, s.fwd)
@@ -207,8 +209,12 @@ func sessionConfig(c *config.Session) forwarder.SessionConfig {
 		ReorderTimeout: c.ReorderTimeout,
 		ClampMSS:       c.ClampMSS,
 	}
-	if c.Pseudowire == config.PseudowirePPP {
+	switch c.Pseudowire {
+	case config.PseudowireEthernet:
+	case config.PseudowirePPP:
 		f.Pseudowire = forwarder.PPP
+	case config.PseudowireVLAN:
+		f.Pseudowire, f.VLAN = forwarder.EthernetVLAN, c.VLAN
 	}
 	return f
 }
