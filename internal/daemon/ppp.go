@@ -93,10 +93,10 @@ func (d *daemon) linkConfig(s *session) *pppfsm.Config {
 		return c.Normal()
 	}
 	k := linkKey{s.cfg.PPP, c.MRU}
-	if d.links[k] == nil {
-		d.links[k] = c.Normal()
+	if d.linkConfigs[k] == nil {
+		d.linkConfigs[k] = c.Normal()
 	}
-	return d.links[k]
+	return d.linkConfigs[k]
 }
 
 // settle carries out what the session's link wants done and arms its timer.
