@@ -52,6 +52,9 @@ func (d *daemon) step(ctx context.Context) error {
 	case m := <-strangers:
 		d.converse(m)
 		return nil
+	case c := <-d.commands:
+		d.run(c)
+		return nil
 	case <-d.verdicts.wake:
 		d.judged(time.Now())
 		return nil

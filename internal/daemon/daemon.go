@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -25,6 +26,10 @@ type Options struct {
 	Socket string
 	// Ready is called when everything is set up; it may be nil.
 	Ready func()
+	// Reload has the configuration file read again for each value; it may be nil.
+	Reload <-chan os.Signal
+	// SetLogLevel follows log_level of a configuration that was read again; it may be nil.
+	SetLogLevel func(level string)
 }
 
 // daemon is one running instance.
@@ -38,6 +43,7 @@ type daemon struct {
 	verdicts *verdicts
 	// scripts runs what users hooked to the links.
 	scripts *script.Runner
+	changer
 
 	mu       sync.Mutex // guards everything below
 	plane    *plane
@@ -77,14 +83,20 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	}
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
-	go func() { served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log)) }()
+	d.setLogLevel = o.SetLogLevel
+	go func() {
+		served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log), mgmt.WithChanges(source{d}))
+	}()
+	hangups := d.reloadOn(o.Reload)
 	o.Log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
 		zap.Int("tunnels", len(d.tunnels)), zap.Int("sessions", len(d.sessions)), zap.String("socket", path))
 	if o.Ready != nil {
 		o.Ready()
 	}
 	err = d.control(ctx)
+	close(d.ending)
 	d.stop()
+	<-hangups
 	stopAPI()
 	if apiErr := <-served; err == nil {
 		err = apiErr
@@ -116,6 +128,7 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		byFwd:    make(map[*forwarder.Session]*session),
 		byTunnel: make(map[*forwarder.Tunnel]*tunnel),
 		verdicts: newVerdicts(),
+		changer:  newChanger(),
 		inUse:    make(addressBook),
 		duid:     serverDUID(),
 	}

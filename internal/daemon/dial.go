@@ -40,6 +40,7 @@ type dialer struct {
 	timer   timer
 	backoff backoff
 	reason  string // why it ended last
+	removed bool   // it is not wanted any more
 }
 
 // line is a configured session of a dynamic tunnel.
@@ -51,6 +52,7 @@ type line struct {
 	backoff  backoff
 	failures int    // attempts in a row that brought no network up
 	done     bool   // it is not wanted again
+	removed  bool   // by a reload
 	reason   string // why it ended last
 }
 
@@ -71,7 +73,7 @@ func (d *daemon) addDialer(c *config.Tunnel) error {
 
 // tick dials.
 func (l *dialer) tick(d *daemon, now time.Time) {
-	if l.conn != nil || d.plane.closing {
+	if l.conn != nil || l.removed || d.plane.closing {
 		return
 	}
 	path := control.Path{Transport: l.cfg.Transport, Local: l.cfg.Local, Remote: l.cfg.Peer}
@@ -93,7 +95,7 @@ func (l *dialer) ended(d *daemon, k *connection, reason string, now time.Time) {
 	for _, n := range l.lines {
 		d.timers.set(&n.timer, n, time.Time{})
 	}
-	if d.plane.closing {
+	if l.removed || d.plane.closing {
 		return
 	}
 	if !k.upAt.IsZero() && now.Sub(k.upAt) >= steady {
@@ -104,7 +106,7 @@ func (l *dialer) ended(d *daemon, k *connection, reason string, now time.Time) {
 
 // tick asks for the session.
 func (n *line) tick(d *daemon, now time.Time) {
-	if n.call != nil || n.done || n.dialer.conn == nil || d.plane.closing {
+	if n.call != nil || n.done || n.removed || n.dialer.conn == nil || d.plane.closing {
 		return
 	}
 	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg))
@@ -125,6 +127,9 @@ func (n *line) ended(d *daemon, k *circuit, reason string, now time.Time) {
 		n.failures, n.backoff = 0, 0
 	}
 	wait := n.backoff.next(reaskMost)
+	if n.removed {
+		return
+	}
 	if c := n.cfg.PPP; c != nil {
 		switch {
 		case !c.Persist:

@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,29 +23,34 @@ const (
 type statusError struct {
 	status int
 	msg    string
+	allow  string // with 405; empty: allowedMethods
 }
 
 func (e *statusError) Error() string { return e.msg }
 
 func failf(status int, format string, args ...any) *statusError {
-	return &statusError{status, fmt.Sprintf(format, args...)}
+	return &statusError{status: status, msg: fmt.Sprintf(format, args...)}
 }
 
 // handler answers the API's requests. It routes by itself, because http.ServeMux redirects paths with dots and double
 // slashes, which names may have, and reports errors as text.
-type handler struct{ src Source }
+type handler struct {
+	src     Source
+	changer Changer // nil: nothing can be changed
+	may     func(uid uint32) bool
+}
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", jsonType)
 	header.Set("X-Content-Type-Options", "nosniff")
-	body, err := h.answer(r)
+	write, err := h.handle(w, r)
 	if err != nil {
 		writeError(w, err)
 		return
 	}
 	bw := bufio.NewWriterSize(w, bufferSize)
-	if err := body(bw); err != nil {
+	if err := write(bw); err != nil {
 		// The status is out. Cutting the connection is how HTTP says that an answer is not whole
 		// (RFC 9112 section 8); http.ErrAbortHandler is net/http's documented way to do it.
 		panic(http.ErrAbortHandler)
@@ -52,6 +58,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := bw.Flush(); err != nil {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// handle finds out what the request is for.
+func (h *handler) handle(w http.ResponseWriter, r *http.Request) (body, *statusError) {
+	if c := findChange(r.URL.Path); c != nil {
+		return h.change(c, w, r)
+	}
+	return h.answer(r)
 }
 
 // answer checks the request, then asks the source.
@@ -75,7 +89,7 @@ func (h *handler) answer(r *http.Request) (body, *statusError) {
 func writeError(w http.ResponseWriter, e *statusError) {
 	switch e.status {
 	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", allowedMethods)
+		w.Header().Set("Allow", cmp.Or(e.allow, allowedMethods))
 	case http.StatusRequestEntityTooLarge:
 		w.Header().Set("Connection", "close") // rather than read the body
 	}
