@@ -40,6 +40,10 @@ type SessionReady struct {
 	Previous encap.SessionID
 }
 
+// CallAccepted says that the peer is placing the call we have asked for (OCRP). Params is complete, and frames may overtake
+// the OCCN, with which SessionUp comes.
+type CallAccepted struct{ Session *Session }
+
 // SessionUp says that a session is established: frames may be sent.
 type SessionUp struct{ Session *Session }
 
@@ -93,6 +97,7 @@ func (ConnUp) action()                {}
 func (ConnDown) action()              {}
 func (PathChanged) action()           {}
 func (SessionReady) action()          {}
+func (CallAccepted) action()          {}
 func (SessionUp) action()             {}
 func (SessionDown) action()           {}
 func (CircuitChanged) action()        {}

@@ -57,7 +57,9 @@ func (s *Session) take(m *Message, bad Result, ok bool) {
 	} else if ok {
 		s.learnData(m)
 	}
-	s.step(ev, m, bad)
+	if s.step(ev, m, bad); m.Type == OCRP && s.state == WaitConnect {
+		s.conn.ep.emit(CallAccepted{s})
+	}
 }
 
 func pick(ok bool, plus, minus event) event {

@@ -165,6 +165,9 @@ func (s *Session) RemoteEndID() string { return s.call.RemoteEndID }
 // Initiator reports whether we asked for the session.
 func (s *Session) Initiator() bool { return s.machine == callerTable || s.machine == placerTable }
 
+// Outgoing reports whether it is an outgoing call (OCRQ), whoever asked for it.
+func (s *Session) Outgoing() bool { return s.call.Outgoing }
+
 // PeerCircuit returns what the peer last reported of its attachment circuit. A peer that reports nothing is up.
 func (s *Session) PeerCircuit() CircuitStatus { return s.peerCircuit }
 

@@ -13,9 +13,13 @@ import (
 
 	"culvert/encap"
 	"culvert/forwarder/tuntap"
+	"culvert/internal/testenv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testenv.OwnNetNS()
+	goleak.VerifyTestMain(m)
+}
 
 // wire is a device of a test: what the data plane writes to one end of a socket pair comes out of the other, frame by
 // frame, with the virtio header in front as on a TUN.

@@ -25,6 +25,7 @@ type uniqueness struct {
 	tids    map[uint32]*tunnel
 	sids    map[listens]*session
 	devices map[deviceName]*session
+	twice   *node // the table of the name that was reported last
 }
 
 // checkTunnels makes the checks that concern several tables, and names the interfaces that have no name yet.
@@ -92,6 +93,10 @@ func (u *uniqueness) sid(t *tunnel, s *session) {
 func (u *uniqueness) device(s *session) {
 	k := deviceName{Namespace(s.NetNS), s.InterfaceName}
 	if first := u.devices[k]; first != nil {
+		if u.twice == s.n { // of a template, once
+			return
+		}
+		u.twice = s.n
 		u.p.fail(s.n.get("interface_name"), "%q is already the interface of %s (line %d)", s.InterfaceName,
 			first.n.path(), first.Line)
 		return

@@ -111,9 +111,10 @@ func TestBadDynamic(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"static", minimal + "secret = \"x\"\ndigest = \"md5\"\nhide_avps = true\n", "f.toml:6: tunnel.t1.secret: " + only +
 			"\nf.toml:7: tunnel.t1.digest: " + only + "\nf.toml:8: tunnel.t1.hide_avps: " + only},
-		{"static session", minimal + goodSession + "remote_end_id = \"x\"\ncookie_size = 4\nl2spec_force = true\ntie_breaker = true\n", "f.toml:10: tunnel.t1.session.s1.remote_end_id: " +
+		{"static session", minimal + goodSession + "remote_end_id = \"x\"\ncookie_size = 4\nl2spec_force = true\ntie_breaker = true\ncall = \"outgoing\"\n", "f.toml:10: tunnel.t1.session.s1.remote_end_id: " +
 			only + "\nf.toml:11: tunnel.t1.session.s1.cookie_size: " + only + "\nf.toml:12: tunnel.t1.session.s1.l2spec_force: " + only +
-			"\nf.toml:13: tunnel.t1.session.s1.tie_breaker: " + only},
+			"\nf.toml:13: tunnel.t1.session.s1.tie_breaker: " + only + "\nf.toml:14: tunnel.t1.session.s1.call: " + only},
+		{"call", session + "call = \"both\"\n", "f.toml:6: tunnel.t1.session.s.call: must be \"incoming\" or \"outgoing\", not \"both\""},
 		{"half static", dial + "tid = 1\n", "f.toml:1: tunnel.t1.ptid: missing"},
 		{"assigned", session + "sid = 1\npsid = 2\ncookie = [1, 2, 3, 4]\npeer_cookie = []\n", "f.toml:6: tunnel.t1.session.s.sid: " + assigned +
 			"\nf.toml:7: tunnel.t1.session.s.psid: " + assigned + "\nf.toml:8: tunnel.t1.session.s.cookie: " + assigned +

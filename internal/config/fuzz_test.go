@@ -95,6 +95,22 @@ func checkSession(t interface {
 	if s.SeqNum && s.Sublayer == encap.SublayerNone || s.MTU != 0 && s.MTU < minMTU || s.TxQueueLen < 1 {
 		t.Errorf("session %q: %+v", s.Name, s)
 	}
+	for _, a := range s.Addresses {
+		if !a.IsValid() || a.Addr().IsMulticast() || a.Addr().IsUnspecified() {
+			t.Errorf("session %q: address %s", s.Name, a)
+		}
+	}
+	for _, r := range s.Routes {
+		if !r.To.IsValid() || r.To != r.To.Masked() || r.Via.IsValid() && (r.Via.IsMulticast() || r.Via.IsUnspecified()) {
+			t.Errorf("session %q: route %v", s.Name, r)
+		}
+	}
+	if s.HardwareAddr != nil && (isZero(s.HardwareAddr) || s.HardwareAddr[0]&1 != 0) {
+		t.Errorf("session %q: mac %s", s.Name, s.HardwareAddr)
+	}
+	if s.PPP != nil && s.PPP.Link.PeerAddress.IsValid() && s.PPP.Link.PeerAddress == s.PPP.Link.LocalAddress {
+		t.Errorf("session %q: %s at both ends", s.Name, s.PPP.Link.PeerAddress)
+	}
 	if s.PPP != nil && (s.PPP.MRU != s.PPP.Link.MRU || !s.PPP.Link.IPv4 && !s.PPP.Link.IPv6 || s.PPP.Link.RestartTimer <= 0) {
 		t.Errorf("session %q: %+v", s.Name, s.PPP)
 	}
@@ -139,6 +155,9 @@ func FuzzParse(f *testing.F) {
 			f.Add([]byte(tc.text))
 		}
 	}
+	f.Add([]byte(growing + "n = \"1-45999\"\npseudowire = \"ppp\"\npeer_address = \"10.64.0.0+{n}\"\nlocal_address = \"10.1.0.1\"\n" +
+		"addresses = [\"2001:db8::1/64+{n}\", \"10.2.0.0+{n}/32\"]\nroutes = [\"10.80.0.0/24+{n} via 10.2.0.0+{n}\"]\n"))
+	f.Add([]byte(growing + "n = \"0-9\"\npseudowire = \"eth\"\nmac = \"02:00:00:00:00:00+{n}\"\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := parseText(t, string(data))
 		if (c == nil) == (err == nil) {

@@ -24,7 +24,7 @@ max_sessions = 7
 
 func TestPeering(t *testing.T) {
 	c := mustParse(t, dial+everyControlKey+"tie_breaker = true\n[tunnel.t1.session.s]\npseudowire = \"eth\"\n"+
-		"l2spec_type = \"default\"\nl2spec_force = true\ntie_breaker = true\n"+respond+"l2spec_force = true\n[peer.q]"+everyControlKey)
+		"l2spec_type = \"default\"\nl2spec_force = true\ntie_breaker = true\ncall = \"outgoing\"\n"+respond+"l2spec_force = true\n[peer.q]"+everyControlKey)
 	tunnel, peer := *c.Tunnels[0].Control, c.Peers[1].Control
 	if !tunnel.TieBreaker || peer.TieBreaker {
 		t.Errorf("tie breakers %v, %v", tunnel.TieBreaker, peer.TieBreaker)
@@ -35,7 +35,7 @@ func TestPeering(t *testing.T) {
 			t.Errorf("profile %+v", p)
 		}
 	}
-	if s := c.Tunnels[0].Sessions[0]; !s.ForceSublayer || !s.TieBreaker {
+	if s := c.Tunnels[0].Sessions[0]; !s.ForceSublayer || !s.TieBreaker || !s.Outgoing {
 		t.Errorf("session %+v", s)
 	}
 	if s := c.Profiles[0]; !s.ForceSublayer {

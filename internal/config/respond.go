@@ -63,7 +63,7 @@ var profileKeys = func() keys[sessionProfile] {
 	all := keys[sessionProfile]{"n": (*parser).numbers}
 	for name, set := range pick(sessionKeys, "pseudowire", "remote_end_id", "cookie_size", "l2spec_type", "seqnum",
 		"reorder_timeout", "interface_name", "ppp_profile", "mtu", "clamp_mss", "txqueuelen", "mac", "addresses", "routes",
-		"bridge", "netns", "l2spec_force") {
+		"bridge", "netns", "l2spec_force", "local_address", "peer_address") {
 		all[name] = func(p *parser, v *node, s *sessionProfile) { set(p, v, &s.session) }
 	}
 	return all
@@ -156,7 +156,7 @@ func readSessionProfiles(p *parser, v *node) (all []SessionProfile) {
 	p.named(sessions, func(n *node) { read = append(read, p.sessionProfile(n)) })
 	p.checkProfiles(read)
 	for _, s := range read {
-		out := SessionProfile{Session: s.Session, First: s.first, Last: s.last, Template: s.template}
+		out := SessionProfile{Session: s.Session, First: s.first, Last: s.last, Template: s.template, Steps: s.steps}
 		all = append(all, out)
 	}
 	return all
@@ -177,6 +177,14 @@ func (p *parser) sessionProfile(n *node) *sessionProfile {
 	}
 	dynamicSession(&s.session)
 	p.checkSession(&s.session, &tunnel{Tunnel: Tunnel{Transport: encap.TransportUDP}})
+	p.checkMarks(s)
+	p.checkNumbered(s)
+	return s
+}
+
+// checkMarks reports what has no place for the number in a template, or has one and is none.
+func (p *parser) checkMarks(s *sessionProfile) {
+	n := s.n
 	marked := func(key, value string) {
 		v := n.get(key)
 		switch has := strings.Count(value, numberMark); {
@@ -196,7 +204,6 @@ func (p *parser) sessionProfile(n *node) *sessionProfile {
 			p.fail(n.get("interface_name"), "%q has %d bytes, at most %d fit", longest, len(longest), maxName)
 		}
 	}
-	return s
 }
 
 // withNumber puts n where the mark is.
@@ -265,6 +272,7 @@ func (p *SessionProfile) At(n int) Session {
 	if p.Template {
 		s.Name += "-" + strconv.Itoa(n)
 		s.InterfaceName, s.RemoteEndID = withNumber(s.InterfaceName, n), withNumber(s.RemoteEndID, n)
+		p.Steps.apply(&s, n)
 	}
 	return s
 }

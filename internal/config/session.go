@@ -24,6 +24,10 @@ type session struct {
 	n       *node
 	profile *profile
 	foreign bool // as in tunnel
+	// Of PPP, where they are not the profile's; see ownAddresses.
+	localAddress, peerAddress netip.Addr
+	steps                     Steps
+	numbered                  []numbered
 }
 
 var sessionKeys = keys[session]{
@@ -40,7 +44,17 @@ var sessionKeys = keys[session]{
 	"cookie_size":     func(p *parser, v *node, s *session) { p.cookieSize(v, s) },
 	"l2spec_force":    func(p *parser, v *node, s *session) { p.boolean(v, &s.ForceSublayer) },
 	"tie_breaker":     func(p *parser, v *node, s *session) { p.boolean(v, &s.TieBreaker) },
+	"call":            func(p *parser, v *node, s *session) { choice(p, v, &s.Outgoing, calls) },
 	"ppp_profile":     func(p *parser, v *node, s *session) { p.profile(v, s) },
+
+	"local_address": func(p *parser, v *node, s *session) {
+		s.steps.LocalAddress = p.pppAddress(v, s, &s.localAddress, kindLocal)
+	},
+	"peer_address": func(p *parser, v *node, s *session) {
+		s.steps.PeerAddress = p.pppAddress(v, s, &s.peerAddress, kindPeer)
+	},
+
+	"n": later[session], // see readSessions
 
 	"mtu":        func(p *parser, v *node, s *session) { integer(p, v, &s.MTU, minMTU, maxPathMTU) },
 	"clamp_mss":  func(p *parser, v *node, s *session) { p.boolean(v, &s.ClampMSS) },
@@ -60,6 +74,9 @@ var sessionKeys = keys[session]{
 	},
 }
 
+// calls are the two kinds of RFC 3931 sections 3.4.1 and 3.4.2.
+var calls = map[string]bool{"incoming": false, "outgoing": true}
+
 var sublayers = map[string]encap.Sublayer{"none": encap.SublayerNone, "default": encap.SublayerDefault}
 
 func readSession(p *parser, n *node, t *tunnel) *session {
@@ -76,7 +93,7 @@ func readSession(p *parser, n *node, t *tunnel) *session {
 			"the control connection assigns it: only for a tunnel with tid and ptid")
 		dynamicSession(s)
 	} else {
-		p.refuse(n, []string{"remote_end_id", "cookie_size", "l2spec_force", "tie_breaker"}, "only for a dynamic tunnel, one without tid and ptid")
+		p.refuse(n, []string{"remote_end_id", "cookie_size", "l2spec_force", "tie_breaker", "call"}, "only for a dynamic tunnel, one without tid and ptid")
 	}
 	for _, name := range required {
 		if n.get(name) == nil {
@@ -84,6 +101,9 @@ func readSession(p *parser, n *node, t *tunnel) *session {
 		}
 	}
 	p.checkSession(s, t)
+	if n.get("n") == nil {
+		p.refuseNumbers(s)
+	}
 	return s
 }
 
@@ -100,6 +120,7 @@ func (p *parser) checkSession(s *session, t *tunnel) {
 	p.pseudowireKeys(s)
 	if s.Pseudowire == PseudowirePPP {
 		p.attachProfile(s)
+		p.ownAddresses(s)
 	}
 	p.checkMTU(s, t)
 }
@@ -109,7 +130,7 @@ func (p *parser) pseudowireKeys(s *session) {
 	only, keys := "", []string(nil)
 	switch s.Pseudowire {
 	case PseudowireEthernet:
-		only, keys = "ppp", []string{"ppp_profile"}
+		only, keys = "ppp", []string{"ppp_profile", "local_address", "peer_address"}
 	case PseudowirePPP:
 		only, keys = "eth", []string{"mac", "bridge"}
 	}
@@ -204,34 +225,42 @@ func (p *parser) mac(v *node, s *session) {
 	if !p.text(v, &text) {
 		return
 	}
-	m, err := net.ParseMAC(text)
+	plain, counts := strings.CutSuffix(text, plusNumber)
+	m, err := net.ParseMAC(plain)
 	switch {
 	case err != nil || len(m) != 6:
 		p.fail(v, "must be like \"02:00:00:00:00:01\", not %q", text)
 	case m[0]&1 != 0:
-		p.fail(v, "%s is a group address", text)
-	case m.String() == "00:00:00:00:00:00":
+		p.fail(v, "%s is a group address", plain)
+	case isZero(m) && !counts:
 		p.fail(v, "must not be zero")
 	default:
-		s.HardwareAddr = m
+		s.HardwareAddr, s.steps.MAC = m, counts
 	}
 }
 
+func isZero(m net.HardwareAddr) bool { return m.String() == "00:00:00:00:00:00" }
+
 func (p *parser) addresses(v *node, s *session) {
-	seen := map[netip.Prefix]bool{}
+	seen := map[string]bool{}
 	p.each(v, kindString, func(e *node) {
-		a, err := netip.ParsePrefix(e.text)
+		text, stepOf := cutNumber(e.text)
+		a, err := netip.ParsePrefix(text)
+		step := stepOf(a.Bits(), a.Addr().BitLen())
 		switch {
 		case err != nil:
 			p.fail(e, "must be an address with a prefix length such as \"10.78.0.1/24\", not %q", e.text)
-		case a.Addr().IsUnspecified() || a.Addr().IsMulticast() || a.Addr().Is4In6():
+		case step == 0 && a.Addr().IsUnspecified() || a.Addr().IsMulticast() || a.Addr().Is4In6():
 			p.fail(e, "%s cannot be the address of an interface", a)
-		case seen[a]:
-			p.fail(e, "%s is there twice", a)
+		case seen[e.text]:
+			p.fail(e, "%s is there twice", e.text)
 		default:
-			seen[a] = true
-			p.inPool(e, a.Addr())
+			seen[e.text] = true
+			if step == 0 {
+				p.inPool(e, a.Addr())
+			}
 			s.Addresses = append(s.Addresses, a)
+			s.steps.Addresses = append(s.steps.Addresses, s.note(e, a.Addr(), step, kindOwn))
 		}
 	})
 }
@@ -239,7 +268,7 @@ func (p *parser) addresses(v *node, s *session) {
 func (p *parser) routes(v *node, s *session) {
 	seen := map[netip.Prefix]bool{}
 	p.each(v, kindString, func(e *node) {
-		r, problem := parseRoute(e.text)
+		r, to, via, problem := parseRoute(e.text)
 		switch {
 		case problem != "":
 			p.fail(e, "%s", problem)
@@ -248,30 +277,10 @@ func (p *parser) routes(v *node, s *session) {
 		default:
 			seen[r.To] = true
 			s.Routes = append(s.Routes, r)
+			s.steps.Routes = append(s.steps.Routes, s.note(e, r.To.Addr(), to, kindPrefix))
+			s.steps.Vias = append(s.steps.Vias, s.note(e, r.Via, via, kindVia))
 		}
 	})
-}
-
-// parseRoute reads "prefix" or "prefix via address".
-func parseRoute(text string) (r Route, problem string) {
-	to, via, hasVia := strings.Cut(text, " via ")
-	var err error
-	if r.To, err = netip.ParsePrefix(strings.TrimSpace(to)); err != nil || r.To.Addr().Is4In6() {
-		return r, "must be \"prefix\" or \"prefix via address\", not \"" + text + "\""
-	}
-	if r.To != r.To.Masked() {
-		return r, r.To.String() + " has bits set behind its prefix length: " + r.To.Masked().String() + "?"
-	}
-	if !hasVia {
-		return r, ""
-	}
-	if r.Via, err = netip.ParseAddr(strings.TrimSpace(via)); err != nil || r.Via.IsUnspecified() || r.Via.IsMulticast() {
-		return r, "via must be followed by the address of one host, not \"" + via + "\""
-	}
-	if r.Via.Is4() != r.To.Addr().Is4() {
-		return r, r.To.String() + " via " + r.Via.String() + " mixes IPv4 and IPv6"
-	}
-	return r, ""
 }
 
 // netns reads the name of a namespace made by ip-netns(8), or the path of one.

@@ -93,6 +93,7 @@ type Session struct {
 	Cookie, PeerCookie encap.Cookie    // sent; expected
 	Sublayer           encap.Sublayer  // both directions, as ql2tpd
 	ForceSublayer      bool            // of what we send too, whatever the peer of a dynamic tunnel asks for
+	Outgoing           bool            // ask the peer of a dynamic tunnel to place a call (OCRQ), not to take one (ICRQ)
 	TieBreaker         bool            // ours, where both ends of one ask for the session at once
 	SeqNum             bool            // number what we send
 	ReorderTimeout     time.Duration   // 0: deliver what is ahead at once
@@ -130,6 +131,7 @@ type SessionProfile struct {
 	Session
 	Template    bool
 	First, Last int
+	Steps       Steps // what is for number 0 in Session, and grows
 }
 
 // Route is a prefix routed into a session's device.

@@ -45,6 +45,7 @@ func callFor(c *config.Session) control.Call {
 		ForceSublayer:  c.ForceSublayer,
 		TieBreaker:     c.TieBreaker,
 		Circuit:        control.CircuitUp,
+		Outgoing:       c.Outgoing,
 	}
 	if c.CookieSize == 0 {
 		call.CookieLen = -1
@@ -59,7 +60,8 @@ func callFor(c *config.Session) control.Call {
 }
 
 // callReady makes the receiving side of a session the peer has asked for: its frames may come before it is up. Where we
-// have asked, the peer's session id is not known before it is up.
+// have asked, the peer's session id is not known before it is up, or its OCRP has come. The call that an OCRQ wants placed
+// is the session's device: it is up as soon as that exists.
 func (d *daemon) callReady(a control.SessionReady, now time.Time) {
 	k, _ := a.Session.Data.(*circuit)
 	if k != nil && k.s != nil { // a tie was lost, and its id is another one now
@@ -78,6 +80,9 @@ func (d *daemon) callReady(a control.SessionReady, now time.Time) {
 		}
 	}
 	d.install(k, now)
+	if k.s != nil && a.Session.State() == control.WaitCSAnswer {
+		a.Session.CallUp(now)
+	}
 }
 
 // install gives a circuit its device and its place in the data plane. When that fails the peer is told.

@@ -17,12 +17,14 @@ import (
 
 // lns is a peer made of package control alone, on one UDP socket: it accepts whatever it is asked for.
 type lns struct {
-	t    *testing.T
-	c    *net.UDPConn
-	ep   *control.Endpoint
-	do   chan func(now time.Time) // run where the Endpoint is used
-	up   chan *control.Session
-	done chan struct{}
+	t  *testing.T
+	c  *net.UDPConn
+	ep *control.Endpoint
+	do chan func(now time.Time) // run where the Endpoint is used
+	up chan *control.Session
+	// placed are the calls that have been asked for by OCRQ.
+	placed chan *control.Session
+	done   chan struct{}
 }
 
 // Known implements control.Policy.
@@ -45,7 +47,8 @@ func newLNS(t *testing.T) *lns {
 		t.Fatal(err)
 	}
 	l := &lns{
-		t: t, c: c, do: make(chan func(time.Time)), up: make(chan *control.Session, 8), done: make(chan struct{}),
+		t: t, c: c, do: make(chan func(time.Time)), up: make(chan *control.Session, 8),
+		placed: make(chan *control.Session, 8), done: make(chan struct{}),
 	}
 	l.ep = control.NewEndpoint(control.Config{}, l, rand.Reader)
 	go l.run()
@@ -81,6 +84,8 @@ func (l *lns) run() {
 			switch a := a.(type) {
 			case control.Send:
 				_, _ = l.c.WriteToUDPAddrPort(a.Payload, a.Path.Remote)
+			case control.PlaceCall:
+				l.placed <- a.Session
 			case control.SessionUp:
 				l.up <- a.Session
 			}

@@ -41,6 +41,7 @@ type dialer struct {
 	backoff backoff
 	reason  string // why it ended last
 	removed bool   // it is not wanted any more
+	ring    ring   // of all its connections
 }
 
 // line is a configured session of a dynamic tunnel.
@@ -84,6 +85,7 @@ func (l *dialer) tick(d *daemon, now time.Time) {
 	}
 	l.conn = &connection{conn: c, cfg: l.cfg, dialer: l}
 	c.Data = l.conn
+	l.ring.follow(c)
 	for _, n := range l.lines {
 		n.tick(d, now) // they wait in the connection
 	}

@@ -130,7 +130,7 @@ func (p policy) AcceptCall(c *control.Conn, m *control.Message) (control.Call, *
 	switch {
 	case p.d.plane.closing:
 		return control.Call{}, &control.Result{Code: control.CallNoFacilities, Text: "shutting down"}
-	case m.Type == control.OCRQ || c.Status().Initiator || !ok || !allowed(r.peerOf(c), s):
+	case c.Status().Initiator || !ok || !allowed(r.peerOf(c), s):
 		return control.Call{}, &control.Result{Code: control.CallNever, Text: "no session profile has this Remote End ID"}
 	}
 	if _, taken := r.taken[s]; taken {

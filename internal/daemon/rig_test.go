@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	testenv.OwnNetNS()
 	goleak.VerifyTestMain(m)
 }
 

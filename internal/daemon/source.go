@@ -164,6 +164,7 @@ func (n *line) show() mgmt.Session {
 		Tunnel:     n.dialer.cfg.Name,
 		Pseudowire: sessionConfig(n.cfg).Pseudowire.String(),
 		Interface:  n.cfg.InterfaceName,
+		Call:       callKind(n.cfg.Outgoing),
 		State:      "down",
 		Reason:     n.reason,
 	}
@@ -213,10 +214,21 @@ func (s *session) show() mgmt.Session {
 		Traffic:    traffic(rx, tx),
 		Drops:      dropMap(drops),
 	}
+	if s.circuit != nil {
+		m.Call = callKind(s.circuit.call.Outgoing())
+	}
 	if s.ppp != nil {
 		m.PPP = s.ppp.show()
 	}
 	return m
+}
+
+// callKind names a kind of call.
+func callKind(outgoing bool) string {
+	if outgoing {
+		return "outgoing"
+	}
+	return "incoming"
 }
 
 // state is one word about a session.
@@ -364,10 +376,21 @@ func (s source) Drops() []mgmt.Drop {
 			sum[i] += n
 		}
 	}
-	reasons := forwarder.DropReasons()
-	all := make([]mgmt.Drop, len(reasons))
-	for i, r := range reasons {
-		all[i] = mgmt.Drop{Reason: r.String(), Help: r.Help(), Count: sum[r]}
+	var all []mgmt.Drop
+	for _, r := range forwarder.DropReasons() {
+		all = append(all, mgmt.Drop{Reason: r.String(), Help: r.Help(), Count: sum[r]})
 	}
-	return all
+	s.d.mu.Lock()
+	count := s.d.plane.ep.Counters()
+	s.d.mu.Unlock()
+	for _, r := range control.DropReasons() {
+		all = append(all, mgmt.Drop{Reason: controlDrop + r.String(), Help: r.Help(), Count: count.Drops[r]})
+	}
+	return append(all, mgmt.Drop{
+		Reason: controlDrop + "refused", Count: count.Refused,
+		Help: "SCCRQ that was answered with StopCCN: no peer or listen table for it, not allowed, too many tunnels, or a tie",
+	})
 }
+
+// controlDrop begins the reasons for which control messages came to nothing.
+const controlDrop = "control_"

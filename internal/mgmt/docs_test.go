@@ -98,7 +98,7 @@ func wordFor(t *testing.T, typ reflect.Type) string {
 func TestDocumentedFields(t *testing.T) {
 	doc := apiDoc(t)
 	types := map[string]reflect.Type{
-		"Tunnel": reflect.TypeFor[Tunnel](), "Control": reflect.TypeFor[Control](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
+		"Tunnel": reflect.TypeFor[Tunnel](), "Message": reflect.TypeFor[Message](), "AVP": reflect.TypeFor[AVP](), "Control": reflect.TypeFor[Control](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
 		"Link": reflect.TypeFor[Link](), "Echo": reflect.TypeFor[Echo](),
 		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Version": reflect.TypeFor[version.Info](),
 		"ReloadRequest": reflect.TypeFor[ReloadRequest](), "ReloadReport": reflect.TypeFor[ReloadReport](), "Change": reflect.TypeFor[Change](),
@@ -127,7 +127,7 @@ func TestDocumentedResources(t *testing.T) {
 	}
 	var wantPaths []string
 	for _, r := range routes {
-		wantPaths = append(wantPaths, r.path)
+		wantPaths = append(wantPaths, r.path+r.suffix)
 		if len(r.params) > 0 && (r.path != pathSessions || !slices.Equal(r.params, params)) {
 			t.Errorf("%s takes %q, documented %q for %s", r.path, r.params, params, pathSessions)
 		}

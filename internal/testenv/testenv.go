@@ -26,9 +26,24 @@ func RequireNetns(t testing.TB) {
 		}
 		_ = f.Close()
 	}
-	if reason == "" {
-		return
+	if reason != "" {
+		lacking(t, reason)
 	}
+}
+
+// RequireProgram gives the path of a program that the test needs. Without it the test is skipped, or fails, as in
+// RequireNetns.
+func RequireProgram(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		lacking(t, "needs "+name+", which `make deps` installs")
+	}
+	return path
+}
+
+func lacking(t testing.TB, reason string) {
+	t.Helper()
 	if os.Getenv("CULVERT_REQUIRE_NETNS") == "1" {
 		t.Fatalf("must run here (CULVERT_REQUIRE_NETNS=1) but %s", reason)
 	}
