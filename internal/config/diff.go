@@ -29,6 +29,7 @@ type Diff struct {
 	Profiles Changes[string] // [profile.session.NAME]
 	PPP      Changes[string]
 	Pools    Changes[string]
+	Shared   Changes[string] // what is on one that changed has changed
 	// Restart names the keys that differ and cannot change while we run.
 	Restart []string
 	// LogLevel tells that log_level differs.
@@ -57,7 +58,15 @@ func (c *Config) Compare(next *Config, absent map[SessionName]bool) *Diff {
 		}
 	}
 	slices.Sort(d.Restart)
-	m := comparer{known: map[[2]any]bool{}}
+	m := comparer{known: map[[2]any]bool{}, shared: map[string]bool{}}
+	classify(&d.Shared, list(c.Shared), list(next.Shared), func(s *Shared) string { return s.Name }, func(a, b *Shared) outcome {
+		x, y := *a, *b
+		x.Line, y.Line = 0, 0
+		return exact(x, y)
+	})
+	for _, name := range d.Shared.Changed {
+		m.shared[name] = true
+	}
 	m.tunnels(d, c, next, absent)
 	classify(&d.Listens, list(c.Listens), list(next.Listens), func(l *Listen) string { return l.Name }, func(a, b *Listen) outcome {
 		x, y := *a, *b
@@ -76,7 +85,7 @@ func (c *Config) Compare(next *Config, absent map[SessionName]bool) *Diff {
 // Any tells whether anything differs that can be changed.
 func (d *Diff) Any() bool {
 	return d.LogLevel || d.Tunnels.Any() || d.Sessions.Any() || d.Listens.Any() || d.Peers.Any() || d.Profiles.Any() ||
-		d.PPP.Any() || d.Pools.Any()
+		d.PPP.Any() || d.Pools.Any() || d.Shared.Any()
 }
 
 // Any tells whether anything differs.
@@ -164,10 +173,13 @@ func samePeer(a, b *Peer) outcome {
 }
 
 // comparer remembers what it has compared: all sessions of a profile share what may be large, a secrets file.
-type comparer struct{ known map[[2]any]bool }
+type comparer struct {
+	known  map[[2]any]bool
+	shared map[string]bool // devices that change
+}
 
-// shared compares what two pointers point to.
-func (m *comparer) shared(a, b any) bool {
+// alike compares what two pointers point to.
+func (m *comparer) alike(a, b any) bool {
 	k := [2]any{a, b}
 	eq, ok := m.known[k]
 	if !ok {
@@ -241,7 +253,7 @@ func (m *comparer) session(a, b *Session) outcome {
 	x, y := *a, *b
 	x.Line, y.Line = 0, 0
 	x.PPP, y.PPP = nil, nil
-	if !reflect.DeepEqual(x, y) || (a.PPP == nil) != (b.PPP == nil) {
+	if !reflect.DeepEqual(x, y) || (a.PPP == nil) != (b.PPP == nil) || m.shared[a.Shared] {
 		return changed
 	}
 	if a.PPP == nil {
@@ -269,7 +281,7 @@ func (m *comparer) ppp(a, b *PPP) outcome {
 	if !reflect.DeepEqual(x, y) || (a.Authenticator == nil) != (b.Authenticator == nil) {
 		return changed
 	}
-	if m.shared(a.Prover, b.Prover) && m.shared(localOf(a.Authenticator), localOf(b.Authenticator)) {
+	if m.alike(a.Prover, b.Prover) && m.alike(localOf(a.Authenticator), localOf(b.Authenticator)) {
 		return same
 	}
 	return updated

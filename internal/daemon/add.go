@@ -11,6 +11,9 @@ import (
 // on.
 func (r *reload) add() error {
 	d := r.d
+	if err := d.do(func(time.Time) { r.addShared() }); err != nil {
+		return err
+	}
 	tunnels := set(r.diff.Tunnels.Added, r.diff.Tunnels.Changed)
 	for i := range r.next.Tunnels {
 		t := &r.next.Tunnels[i]

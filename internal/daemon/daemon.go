@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"culvert/forwarder"
+	"culvert/forwarder/tuntap"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
 	"culvert/internal/pool"
@@ -44,6 +45,8 @@ type daemon struct {
 	// scripts runs what users hooked to the links.
 	scripts *script.Runner
 	changer
+	// links watches devices.
+	links *tuntap.Watcher
 
 	mu       sync.Mutex // guards everything below
 	plane    *plane
@@ -51,6 +54,8 @@ type daemon struct {
 	sessions []*session
 	byFwd    map[*forwarder.Session]*session
 	byTunnel map[*forwarder.Tunnel]*tunnel
+	byDevice map[*tuntap.Device]*session // of those that are watched
+	shared   map[string]*shared          // by name
 	timers   timers
 	pools    map[string]*pool.Pool
 	inUse    addressBook
@@ -76,12 +81,19 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := start(cfg, o.Log)
+	scrapes, err := listenMetrics(cfg)
 	if err != nil {
 		_ = ln.Close()
 		return err
 	}
+	d, err := start(cfg, o.Log)
+	if err != nil {
+		_ = ln.Close()
+		closeMetrics(scrapes)
+		return err
+	}
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
+	defer d.serveMetrics(apiCtx, scrapes)()
 	served := make(chan error, 1)
 	d.setLogLevel = o.SetLogLevel
 	go func() {
@@ -127,12 +139,18 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		fwd:      fwd,
 		byFwd:    make(map[*forwarder.Session]*session),
 		byTunnel: make(map[*forwarder.Tunnel]*tunnel),
+		byDevice: make(map[*tuntap.Device]*session),
+		links:    tuntap.NewWatcher(),
 		verdicts: newVerdicts(),
 		changer:  newChanger(),
 		inUse:    make(addressBook),
 		duid:     serverDUID(),
 	}
 	if err := d.addPools(); err != nil {
+		d.teardown()
+		return nil, err
+	}
+	if err := d.addShared(); err != nil {
 		d.teardown()
 		return nil, err
 	}
@@ -235,6 +253,9 @@ func (d *daemon) teardown() {
 	d.removeSessions(slices.Clone(d.sessions))
 	for _, t := range slices.Clone(d.tunnels) {
 		d.removeTunnel(t)
+	}
+	for _, sh := range d.shared {
+		d.closeShared(sh)
 	}
 	if d.plane != nil {
 		d.plane.closeSockets()

@@ -160,9 +160,12 @@ func (r *reload) leave() error {
 		}
 		for _, l := range r.dialers {
 			l.sock.Forget(l.cfg.Peer.Addr())
+			if d.plane.dialed[l.cfg.Peer.Addr()]--; d.plane.dialed[l.cfg.Peer.Addr()] == 0 {
+				delete(d.plane.dialed, l.cfg.Peer.Addr())
+			}
 		}
 		d.closeUnused()
-		d.plane.responder.forget()
+		r.closeShared()
 	})
 }
 

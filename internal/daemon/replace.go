@@ -25,6 +25,7 @@ func (r *reload) replace(now time.Time) {
 	d.cfg = r.next
 	d.replaceStaticIDs()
 	r.replaceProfiles(oldProfiles)
+	r.replaceShared()
 	r.replaceStatic()
 	r.replaceDialers(now)
 	r.replaceConnections(oldListens, now)
@@ -206,14 +207,10 @@ func (r *reload) replaceConnections(listens map[ownAddress]*config.Tunnel, now t
 		if k != nil && k.dialer != nil || c.State() == control.Idle {
 			continue
 		}
-		if k != nil {
-			d.plane.responder.tunnels[k.peer]++
-		}
 		if next := r.stays(c, k, listens, peers); next != nil {
 			if k != nil {
-				d.plane.responder.tunnels[k.peer]--
-				d.plane.responder.tunnels[next]++
 				k.peer = next
+				d.plane.responder.enter(k)
 			}
 			r.follow(c, &next.Control, now)
 		} else {
@@ -258,7 +255,7 @@ func (r *reload) replaceCall(call *control.Session, k *connection, profiles map[
 	if next != nil {
 		e.slot.profile = next // nobody else gets the place before it is left
 	}
-	r.d.plane.responder.taken[e.slot] = struct{}{}
+	r.d.plane.responder.taken[e.slot] = e
 	if goes {
 		r.calls = append(r.calls, call)
 		return
@@ -314,15 +311,6 @@ func (d *daemon) closeUnused() {
 		if !used[key] && d.plane.responder.listens[key] == nil {
 			s.Close()
 			delete(d.plane.sockets, key)
-		}
-	}
-}
-
-// forget leaves out the peers that have no tunnel, of which some are of an old configuration.
-func (r *responder) forget() {
-	for p, n := range r.tunnels {
-		if n <= 0 {
-			delete(r.tunnels, p)
 		}
 	}
 }

@@ -17,6 +17,7 @@ func reported(next *config.Config, d *config.Diff) mgmt.ReloadReport {
 		named(mgmt.KindSessionProfile, &d.Profiles),
 		named(mgmt.KindPPPProfile, &d.PPP),
 		named(mgmt.KindPool, &d.Pools),
+		named(mgmt.KindShared, &d.Shared),
 	}}
 	if d.LogLevel {
 		r.LogLevel = next.LogLevel

@@ -36,4 +36,5 @@ const (
 	KindSessionProfile = "session profile"
 	KindPPPProfile     = "ppp profile"
 	KindPool           = "pool"
+	KindShared         = "shared device"
 )
