@@ -154,6 +154,15 @@ func Copy[T any](ctx context.Context, c *Client, q Query[T], w io.Writer) error 
 
 // do makes a request and hands the body of a good answer to use.
 func (c *Client) do(ctx context.Context, method, path string, body io.Reader, use func(io.Reader) error) error {
+	return c.ask(ctx, method, path, body, func(resp *http.Response) error { return use(resp.Body) })
+}
+
+// get asks for path and hands a good answer to use.
+func (c *Client) get(ctx context.Context, path string, use func(*http.Response) error) error {
+	return c.ask(ctx, http.MethodGet, path, http.NoBody, use)
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, body io.Reader, use func(*http.Response) error) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+hostName+path, body)
 	if err != nil {
 		return fmt.Errorf("management request: %w", err)
@@ -166,7 +175,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader, us
 	if resp.StatusCode != http.StatusOK {
 		return c.refused(resp)
 	}
-	if err := use(resp.Body); err != nil {
+	if err := use(resp); err != nil {
 		return fmt.Errorf("answer of culvert at %s: %w", c.socket, err)
 	}
 	return nil
