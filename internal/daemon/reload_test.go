@@ -15,13 +15,13 @@ import (
 	"culvert/internal/mgmt"
 )
 
-// running is a daemon that runs a file, which a test changes.
-type running struct {
+// fileRun is a daemon that runs a file, which a test changes.
+type fileRun struct {
 	*instance
 	path string
 }
 
-func runFile(t *testing.T, text string) *running {
+func runFile(t *testing.T, text string) *fileRun {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "culvert.toml")
 	writeFile(t, path, text)
@@ -29,11 +29,11 @@ func runFile(t *testing.T, text string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &running{runConfig(t, cfg), path}
+	return &fileRun{runConfig(t, cfg), path}
 }
 
 // reload has the daemon read a new text of its file.
-func (r *running) reload(text string) mgmt.ReloadReport {
+func (r *fileRun) reload(text string) mgmt.ReloadReport {
 	r.t.Helper()
 	writeFile(r.t, r.path, text)
 	report, err := mgmt.Do(context.Background(), mgmt.NewClient(r.socket), mgmt.OrderReload(mgmt.ReloadRequest{}))
