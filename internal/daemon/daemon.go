@@ -18,6 +18,7 @@ import (
 	"culvert/internal/pool"
 	"culvert/internal/script"
 	"culvert/internal/version"
+	"culvert/pppfsm"
 )
 
 // Options of Run.
@@ -48,19 +49,22 @@ type daemon struct {
 	// links watches devices.
 	links *tuntap.Watcher
 
-	mu       sync.Mutex // guards everything below
-	plane    *plane
-	tunnels  []*tunnel
-	sessions []*session
-	byFwd    map[*forwarder.Session]*session
-	byTunnel map[*forwarder.Tunnel]*tunnel
-	byDevice map[*tuntap.Device]*session // of those that are watched
-	shared   map[string]*shared          // by name
-	timers   timers
-	pools    map[string]*pool.Pool
-	inUse    addressBook
-	duid     []byte    // ours as a DHCPv6 server
-	probeAt  time.Time // when path MTUs are asked for next
+	mu          sync.Mutex // guards everything below
+	plane       *plane
+	tunnels     []*tunnel
+	sessions    []*session
+	byFwd       map[*forwarder.Session]*session
+	byTunnel    map[*forwarder.Tunnel]*tunnel
+	byDevice    map[*tuntap.Device]*session // of those that are watched
+	shared      map[string]*shared          // by name
+	timers      timers
+	tuned       bool                       // the garbage collector is set for many sessions
+	growth      int                        // and was so before, in percent
+	linkConfigs map[linkKey]*pppfsm.Config // that sessions share
+	pools       map[string]*pool.Pool
+	inUse       addressBook
+	duid        []byte    // ours as a DHCPv6 server
+	probeAt     time.Time // when path MTUs are asked for next
 }
 
 // Run brings up what cfg describes and keeps it running until ctx is done; then it tells the peers, removes our
@@ -133,18 +137,19 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		return nil, err
 	}
 	d := &daemon{
-		cfg:      cfg,
-		log:      log,
-		noisy:    log.WithOptions(zap.WrapCore(sampled)),
-		fwd:      fwd,
-		byFwd:    make(map[*forwarder.Session]*session),
-		byTunnel: make(map[*forwarder.Tunnel]*tunnel),
-		byDevice: make(map[*tuntap.Device]*session),
-		links:    tuntap.NewWatcher(),
-		verdicts: newVerdicts(),
-		changer:  newChanger(),
-		inUse:    make(addressBook),
-		duid:     serverDUID(),
+		cfg:         cfg,
+		log:         log,
+		noisy:       log.WithOptions(zap.WrapCore(sampled)),
+		fwd:         fwd,
+		byFwd:       make(map[*forwarder.Session]*session),
+		byTunnel:    make(map[*forwarder.Tunnel]*tunnel),
+		byDevice:    make(map[*tuntap.Device]*session),
+		links:       tuntap.NewWatcher(),
+		verdicts:    newVerdicts(),
+		changer:     newChanger(),
+		inUse:       make(addressBook),
+		linkConfigs: make(map[linkKey]*pppfsm.Config),
+		duid:        serverDUID(),
 	}
 	if err := d.addPools(); err != nil {
 		d.teardown()

@@ -23,6 +23,7 @@ func (r *reload) replace(now time.Time) {
 	oldListens := old.listens
 	oldProfiles := d.cfg.Profiles
 	d.cfg = r.next
+	clear(d.linkConfigs) // of the old one; links keep theirs
 	d.replaceStaticIDs()
 	r.replaceProfiles(oldProfiles)
 	r.replaceShared()

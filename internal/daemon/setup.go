@@ -137,6 +137,7 @@ func (d *daemon) addSession(s *session) (err error) {
 	d.sessions = append(d.sessions, s)
 	d.byFwd[s.fwd] = s
 	t.sessions[s] = struct{}{}
+	d.tuneMemory()
 	if s.ppp == nil {
 		if err := d.configureEthernet(s); err != nil {
 			d.removeSessions([]*session{s})
@@ -193,6 +194,7 @@ func (d *daemon) removeSessions(all []*session) {
 		delete(d.byFwd, s.fwd)
 		delete(s.tunnel.sessions, s)
 	}
+	d.tuneMemory()
 	d.closeDevices(all)
 }
 
