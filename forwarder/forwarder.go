@@ -220,14 +220,10 @@ func (w *worker) stop() {
 
 // add makes both loops know s, the outbound one first: what arrives may be answered at once.
 func (w *worker) add(s *Session) error {
-	g := s.tunnel.l.group
-	own, err := g.Sender(w.id, s.tunnel.cfg.variant())
-	if err != nil {
-		return err
+	if s.shared != nil {
+		return w.addShared(s)
 	}
-	loose := s.tunnel.cfg.variant()
-	loose.DF = netio.DFClear
-	fragile, err := g.Sender(w.id, loose)
+	own, fragile, err := w.senders(s.tunnel)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ func TestShow(t *testing.T) {
 		{"tunnels.txt", []string{"tunnels"}},
 		{"tunnel-static.txt", []string{"tunnel", "t1"}},
 		{"tunnel-dynamic.txt", []string{"tunnel", "t2"}},
+		{"tunnel-messages.txt", []string{"tunnel", "t2", "--messages"}},
+		{"tunnel-silent.txt", []string{"tunnel", "t3", "--messages"}},
 		{"sessions.txt", []string{"sessions"}},
 		{"sessions-filtered.txt", []string{"sessions", "--tunnel", "t1", "--state", "up", "--interface", "sub00001"}},
 		{"sessions-none.txt", []string{"sessions", "--tunnel", "nobody"}},
@@ -31,6 +33,7 @@ func TestShow(t *testing.T) {
 		{"workers.txt", []string{"workers"}},
 		{"drops.txt", []string{"drops"}},
 		{"pools.txt", []string{"pools"}},
+		{"shared.txt", []string{"shared"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.golden, func(t *testing.T) {
@@ -60,6 +63,7 @@ func TestShowJSON(t *testing.T) {
 	for path, args := range map[string][]string{
 		"/v1/tunnels":                 {"tunnels"},
 		"/v1/tunnels/t1":              {"tunnel", "t1"},
+		"/v1/tunnels/t2/messages":     {"tunnel", "--messages", "t2"},
 		"/v1/sessions":                {"sessions"},
 		"/v1/sessions?tunnel=t2":      {"sessions", "--tunnel=t2"},
 		"/v1/sessions?tunnel=a%26b+c": {"sessions", "--tunnel=a&b c"},
@@ -67,6 +71,7 @@ func TestShowJSON(t *testing.T) {
 		"/v1/workers":                 {"workers"},
 		"/v1/drops":                   {"drops"},
 		"/v1/pools":                   {"pools"},
+		"/v1/shared":                  {"shared"},
 	} {
 		resp, err := curl.Get("http://culvert" + path)
 		if err != nil {
@@ -88,10 +93,11 @@ func TestShowFails(t *testing.T) {
 	socket := serve(t, source{})
 	wantFailure(t, culvert("show", "session", "t1/nobody", "--socket", socket), exitFailure, `culvert: no session "t1/nobody"`)
 	wantFailure(t, culvert("show", "tunnel", "nobody", "--socket", socket), exitFailure, `culvert: no tunnel "nobody"`)
+	wantFailure(t, culvert("show", "tunnel", "t1", "--messages", "--socket", socket), exitFailure, `culvert: no tunnel "t1" with a control connection`)
 	wantFailure(t, culvert("show", "session", "s1", "--json", "--socket", socket), exitFailure,
 		`culvert: session name "s1" is not of the form tunnel/session`)
 	none := filepath.Join(t.TempDir(), "s")
-	for _, what := range []string{"tunnels", "sessions", "workers", "drops", "pools"} {
+	for _, what := range []string{"tunnels", "sessions", "workers", "drops", "pools", "shared"} {
 		wantFailure(t, culvert("show", what, "--socket", none), exitFailure,
 			"culvert: cannot reach culvert at "+none+": is `culvert run` active?")
 	}

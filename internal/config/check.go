@@ -25,11 +25,15 @@ type uniqueness struct {
 	tids    map[uint32]*tunnel
 	sids    map[listens]*session
 	devices map[deviceName]*session
+	twice   *node // the table of the name that was reported last
 }
 
 // checkTunnels makes the checks that concern several tables, and names the interfaces that have no name yet.
 func (p *parser) checkTunnels(tunnels []*tunnel) {
 	u := uniqueness{p: p, tids: map[uint32]*tunnel{}, sids: map[listens]*session{}, devices: map[deviceName]*session{}}
+	for _, s := range p.shared {
+		u.device(&s.session)
+	}
 	for _, t := range tunnels {
 		if t.TID != 0 && !t.foreign {
 			u.tid(t)
@@ -38,7 +42,7 @@ func (p *parser) checkTunnels(tunnels []*tunnel) {
 			if s.SID != 0 && t.Local.IsValid() && !s.foreign {
 				u.sid(t, s)
 			}
-			if s.InterfaceName != "" && !s.foreign {
+			if s.InterfaceName != "" && s.device == nil && !s.foreign {
 				u.device(s)
 			}
 		}
@@ -50,6 +54,7 @@ func (p *parser) checkTunnels(tunnels []*tunnel) {
 			}
 		}
 	}
+	u.checkDevices()
 }
 
 func (u *uniqueness) tid(t *tunnel) {
@@ -92,6 +97,10 @@ func (u *uniqueness) sid(t *tunnel, s *session) {
 func (u *uniqueness) device(s *session) {
 	k := deviceName{Namespace(s.NetNS), s.InterfaceName}
 	if first := u.devices[k]; first != nil {
+		if u.twice == s.n { // of a template, once
+			return
+		}
+		u.twice = s.n
 		u.p.fail(s.n.get("interface_name"), "%q is already the interface of %s (line %d)", s.InterfaceName,
 			first.n.path(), first.Line)
 		return

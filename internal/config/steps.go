@@ -158,9 +158,9 @@ func (p *parser) ownAddresses(s *session) {
 // refuseNumbers reports what only a template may have.
 func (p *parser) refuseNumbers(s *session) {
 	for _, a := range s.numbered {
-		p.fail(a.at, "%s is only for a template, [profile.session.NAME] with n", plusNumber)
+		p.fail(a.at, "%s is only for a template, a table with n", plusNumber)
 	}
 	if s.steps.MAC {
-		p.fail(s.n.get("mac"), "%s is only for a template, [profile.session.NAME] with n", plusNumber)
+		p.fail(s.n.get("mac"), "%s is only for a template, a table with n", plusNumber)
 	}
 }

@@ -82,8 +82,8 @@ func TestBadSteps(t *testing.T) {
 		{"no IPv4", ppp + "ppp_profile = \"p\"\npeer_address = \"10.0.0.1+{n}\"\n[ppp.p]\nipv4 = false\n", "f.toml:10: profile.session.t.peer_address: IPv4 is off in the profile"},
 		{"one prefix", ppp + "ppp_profile = \"p\"\n[ppp.p]\nipv6_prefix = \"2001:db8::/64\"\n", key + "ppp_profile: ipv6_prefix 2001:db8::/64 of the profile can be on one link only, and there are 291: use ipv6_pool"},
 		{"no n", respond + "mac = \"02:00:00:00:00:00+{n}\"\naddresses = [\"10.0.0.0/24+{n}\"]\n", "f.toml:7: profile.session.s.mac: has {n}, but there is no n\nf.toml:8: profile.session.s.addresses: has {n}, but there is no n"},
-		{"no template", minimal + goodSession + "mac = \"02:00:00:00:00:00+{n}\"\naddresses = [\"10.0.0.0/24+{n}\"]\n", "f.toml:10: tunnel.t1.session.s1.mac: +{n} is only for a template, [profile.session.NAME] with n\n" +
-			"f.toml:11: tunnel.t1.session.s1.addresses: +{n} is only for a template, [profile.session.NAME] with n"},
+		{"no template", minimal + goodSession + "mac = \"02:00:00:00:00:00+{n}\"\naddresses = [\"10.0.0.0/24+{n}\"]\n", "f.toml:10: tunnel.t1.session.s1.mac: +{n} is only for a template, a table with n\n" +
+			"f.toml:11: tunnel.t1.session.s1.addresses: +{n} is only for a template, a table with n"},
 		{"own address in a pool", minimal + strings.Replace(goodSession, "eth", "ppp", 1) + "peer_address = \"10.0.7.7\"\n" + pool, "f.toml:10: tunnel.t1.session.s1.peer_address: 10.0.7.7 is inside pool.x (line 11): exclude it there"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -81,7 +81,7 @@ func readTunnel(p *parser, n *node) *tunnel {
 	p.dynamicTunnel(t)
 	p.checkTunnel(t)
 	if s := n.get("session"); s != nil {
-		p.named(s, func(n *node) { t.sessions = append(t.sessions, readSession(p, n, t)) })
+		p.named(s, func(n *node) { t.sessions = append(t.sessions, readSessions(p, n, t)...) })
 	}
 	return t
 }

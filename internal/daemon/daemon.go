@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"culvert/forwarder"
+	"culvert/forwarder/tuntap"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
 	"culvert/internal/pool"
@@ -41,6 +42,8 @@ type daemon struct {
 	lookups  *lookups
 	// scripts runs what users hooked to the links.
 	scripts *script.Runner
+	// links watches devices.
+	links *tuntap.Watcher
 
 	mu       sync.Mutex // guards everything below
 	plane    *plane
@@ -48,6 +51,8 @@ type daemon struct {
 	sessions []*session
 	byFwd    map[*forwarder.Session]*session
 	byTunnel map[*forwarder.Tunnel]*tunnel
+	byDevice map[*tuntap.Device]*session // of those that are watched
+	shared   map[string]*shared          // by name
 	timers   timers
 	pools    map[string]*pool.Pool
 	inUse    addressBook
@@ -73,12 +78,19 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := start(cfg, o)
+	scrapes, err := listenMetrics(cfg)
 	if err != nil {
 		_ = ln.Close()
 		return err
 	}
+	d, err := start(cfg, o)
+	if err != nil {
+		_ = ln.Close()
+		closeMetrics(scrapes)
+		return err
+	}
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
+	defer d.serveMetrics(apiCtx, scrapes)()
 	served := make(chan error, 1)
 	go func() { served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log)) }()
 	o.Log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
@@ -121,10 +133,16 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		byTunnel: make(map[*forwarder.Tunnel]*tunnel),
 		verdicts: newAnswers[verdict](),
 		lookups:  newLookups(o.Resolver),
+		byDevice: make(map[*tuntap.Device]*session),
+		links:    tuntap.NewWatcher(),
 		inUse:    make(addressBook),
 		duid:     serverDUID(),
 	}
 	if err := d.addPools(); err != nil {
+		d.teardown()
+		return nil, err
+	}
+	if err := d.addShared(); err != nil {
 		d.teardown()
 		return nil, err
 	}
@@ -228,6 +246,9 @@ func (d *daemon) teardown() {
 	d.removeSessions(slices.Clone(d.sessions))
 	for _, t := range slices.Clone(d.tunnels) {
 		d.removeTunnel(t)
+	}
+	for _, sh := range d.shared {
+		d.closeShared(sh)
 	}
 	if d.plane != nil {
 		d.plane.closeSockets()

@@ -41,6 +41,7 @@ type dialer struct {
 	timer   timer
 	backoff backoff
 	reason  string // why it ended last
+	ring    ring   // of all its connections
 	// peer is the address that is or was dialed last. A name has the others: addrs when it was last resolved, of which
 	// failed were dialed in vain the last time; asking says that it is being resolved.
 	peer          netip.Addr
@@ -101,6 +102,7 @@ func (l *dialer) dial(d *daemon, peer netip.Addr, now time.Time) {
 	}
 	l.conn = &connection{conn: c, cfg: l.cfg, dialer: l}
 	c.Data = l.conn
+	l.ring.follow(c)
 	for _, n := range l.lines {
 		n.tick(d, now) // they wait in the connection
 	}
@@ -129,7 +131,7 @@ func (n *line) tick(d *daemon, now time.Time) {
 	if n.call != nil || n.done || n.dialer.conn == nil || d.plane.closing {
 		return
 	}
-	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg))
+	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg, n.dialer.cfg.PPPType))
 	if err != nil {
 		n.reason = err.Error()
 		d.noisy.Warn("session", zap.String("tunnel", n.dialer.cfg.Name), zap.String("session", n.cfg.Name), zap.Error(err))

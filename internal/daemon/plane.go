@@ -58,7 +58,7 @@ func newPlane(d *daemon) *plane {
 	}
 	inUse := func(id encap.SessionID) bool { _, ok := p.static[id]; return ok }
 	p.responder = newResponder(d.cfg)
-	p.ep = control.NewEndpoint(control.Config{SessionIDInUse: inUse}, policy{d}, rand.Reader)
+	p.ep = control.NewEndpoint(control.Config{SessionIDInUse: inUse, Trace: trace}, policy{d}, rand.Reader)
 	return p
 }
 
@@ -268,6 +268,11 @@ func (d *daemon) moveSession(s *session, to *tunnel) {
 	if err != nil { // the loops take what they had
 		d.log.Error("follow the peer", zap.String("session", s.cfg.Name), zap.Error(err))
 		return
+	}
+	if s.shared != nil && s.ppp != nil {
+		for _, p := range s.ppp.routes {
+			s.shared.fwd.Move(p, s.fwd, f)
+		}
 	}
 	s.fwd = f
 	d.byFwd[f] = s

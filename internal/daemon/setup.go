@@ -26,7 +26,8 @@ type session struct {
 	cfg      *config.Session
 	tunnel   *tunnel
 	fcfg     forwarder.SessionConfig
-	dev      *tuntap.Device
+	dev      *tuntap.Device // nil: shared
+	shared   *shared        // nil: dev is its own
 	fwd      *forwarder.Session
 	ppp      *ppp // nil for Ethernet
 	mtu      int  // of the device
@@ -112,33 +113,20 @@ func tos(dscp int) int {
 func (d *daemon) addSession(s *session) (err error) {
 	c, t := s.cfg, s.tunnel
 	s.mtu = s.deviceMTU(0)
-	kind := tuntap.TAP
 	if c.Pseudowire == config.PseudowirePPP {
-		kind = tuntap.TUN
 		s.ppp = d.newPPP(s)
 	}
-	s.dev, err = tuntap.Create(tuntap.Config{
-		Name:         c.InterfaceName,
-		Kind:         kind,
-		MTU:          s.mtu,
-		TxQueueLen:   c.TxQueueLen,
-		Group:        d.cfg.Group,
-		NetNS:        c.NetNS,
-		Bridge:       c.Bridge,
-		HardwareAddr: c.HardwareAddr,
-	})
-	if err != nil {
+	if c.Shared != "" {
+		d.join(s)
+	} else if err = d.makeDevice(s); err != nil {
 		return d.fault(c.Line, sessionKey(t.cfg, c, "interface_name"), err)
 	}
-	s.fcfg.Device = s.dev.Queue()
-	if d.cfg.Offload {
-		if err := s.offload(); err != nil {
-			_ = s.dev.Close()
-			return d.fault(c.Line, sessionKey(t.cfg, c, "interface_name"), err)
-		}
-	}
 	if s.fwd, err = d.fwd.AddSession(t.fwd, s.fcfg); err != nil {
-		_ = s.dev.Close()
+		if s.shared != nil {
+			d.part(s)
+		} else {
+			_ = s.dev.Close()
+		}
 		return d.fault(c.Line, sessionKey(t.cfg, c, "sid"), err)
 	}
 	s.fwd.SetMTU(s.mtu)
@@ -152,6 +140,37 @@ func (d *daemon) addSession(s *session) (err error) {
 			return err
 		}
 	}
+	d.watch(s)
+	return nil
+}
+
+// makeDevice makes the session's own device.
+func (d *daemon) makeDevice(s *session) (err error) {
+	c := s.cfg
+	kind := tuntap.TAP
+	if s.ppp != nil {
+		kind = tuntap.TUN
+	}
+	s.dev, err = tuntap.Create(tuntap.Config{
+		Name:         c.InterfaceName,
+		Kind:         kind,
+		MTU:          s.mtu,
+		TxQueueLen:   c.TxQueueLen,
+		Group:        d.cfg.Group,
+		NetNS:        c.NetNS,
+		Bridge:       c.Bridge,
+		HardwareAddr: c.HardwareAddr,
+	})
+	if err != nil {
+		return err
+	}
+	s.fcfg.Device = s.dev.Queue()
+	if d.cfg.Offload {
+		if s.offloads, s.fcfg.Merge, err = takeOffload(s.dev); err != nil {
+			_ = s.dev.Close()
+			return err
+		}
+	}
 	return nil
 }
 
@@ -162,6 +181,10 @@ func (d *daemon) removeSessions(all []*session) {
 		if s.ppp != nil {
 			d.timers.set(&s.ppp.timer, s, time.Time{})
 		}
+		if s.shared != nil {
+			d.part(s)
+		}
+		d.unwatch(s)
 		d.fwd.RemoveSession(s.fwd)
 		d.sessions = removeAt(d.sessions, s.index, func(moved *session) { moved.index = s.index })
 		delete(d.byFwd, s.fwd)
@@ -184,8 +207,12 @@ func sessionConfig(c *config.Session) forwarder.SessionConfig {
 		ReorderTimeout: c.ReorderTimeout,
 		ClampMSS:       c.ClampMSS,
 	}
-	if c.Pseudowire == config.PseudowirePPP {
+	switch c.Pseudowire {
+	case config.PseudowireEthernet:
+	case config.PseudowirePPP:
 		f.Pseudowire = forwarder.PPP
+	case config.PseudowireVLAN:
+		f.Pseudowire, f.VLAN = forwarder.EthernetVLAN, c.VLAN
 	}
 	return f
 }

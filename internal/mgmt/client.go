@@ -83,6 +83,11 @@ func QueryTunnels() Query[[]Tunnel] { return Query[[]Tunnel]{pathTunnels} }
 // QueryTunnel asks for the tunnel of that name.
 func QueryTunnel(name string) Query[Tunnel] { return Query[Tunnel]{pathTunnel + url.PathEscape(name)} }
 
+// QueryMessages asks for the last control messages of the tunnel of that name.
+func QueryMessages(name string) Query[[]Message] {
+	return Query[[]Message]{pathTunnel + url.PathEscape(name) + messagesOf}
+}
+
 // QuerySessions asks for the sessions that pass the filter.
 func QuerySessions(f Filter) Query[[]Session] {
 	q := url.Values{}
@@ -110,6 +115,9 @@ func QueryDrops() Query[[]Drop] { return Query[[]Drop]{pathDrops} }
 
 // QueryPools asks for all pools.
 func QueryPools() Query[[]Pool] { return Query[[]Pool]{pathPools} }
+
+// QueryShared asks for all shared devices.
+func QueryShared() Query[[]Shared] { return Query[[]Shared]{pathShared} }
 
 // QueryVersion asks what the daemon was made from.
 func QueryVersion() Query[version.Info] { return Query[version.Info]{pathVersion} }

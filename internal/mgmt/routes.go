@@ -14,11 +14,13 @@ import (
 const (
 	pathTunnels  = "/v1/tunnels"
 	pathTunnel   = "/v1/tunnels/" // a name follows
+	messagesOf   = "/messages"    // behind a tunnel's name
 	pathSessions = "/v1/sessions"
 	pathSession  = "/v1/sessions/" // a full session name follows
 	pathWorkers  = "/v1/workers"
 	pathDrops    = "/v1/drops"
 	pathPools    = "/v1/pools"
+	pathShared   = "/v1/shared"
 	pathVersion  = "/v1/version"
 )
 
@@ -32,19 +34,22 @@ const (
 // route is one resource of the API.
 type route struct {
 	path   string   // with a slash at the end: a name follows
+	suffix string   // behind the name
 	params []string // the query parameters it knows
 	answer func(src Source, name string, q url.Values) (body, *statusError)
 }
 
 var routes = []route{
-	{pathTunnels, nil, getTunnels},
-	{pathTunnel, nil, getTunnel},
-	{pathSessions, []string{paramTunnel, paramState, paramInterface}, getSessions},
-	{pathSession, nil, getSession},
-	{pathWorkers, nil, getWorkers},
-	{pathDrops, nil, getDrops},
-	{pathPools, nil, getPools},
-	{pathVersion, nil, getVersion},
+	{pathTunnels, "", nil, getTunnels},
+	{pathTunnel, messagesOf, nil, getMessages}, // also of one whose name ends like this
+	{pathTunnel, "", nil, getTunnel},
+	{pathSessions, "", []string{paramTunnel, paramState, paramInterface}, getSessions},
+	{pathSession, "", nil, getSession},
+	{pathWorkers, "", nil, getWorkers},
+	{pathDrops, "", nil, getDrops},
+	{pathPools, "", nil, getPools},
+	{pathShared, "", nil, getShared},
+	{pathVersion, "", nil, getVersion},
 }
 
 // find returns the route of a decoded path and the name behind it.
@@ -54,8 +59,9 @@ func find(path string) (rt *route, name string, ok bool) {
 		if path == rt.path && !strings.HasSuffix(rt.path, "/") {
 			return rt, "", true
 		}
-		if name, ok := strings.CutPrefix(path, rt.path); ok && strings.HasSuffix(rt.path, "/") {
-			return rt, name, true
+		name, ok := strings.CutPrefix(path, rt.path)
+		if ok && strings.HasSuffix(rt.path, "/") && strings.HasSuffix(name, rt.suffix) {
+			return rt, strings.TrimSuffix(name, rt.suffix), true
 		}
 	}
 	return nil, "", false
@@ -73,6 +79,14 @@ func getTunnel(src Source, name string, _ url.Values) (body, *statusError) {
 		return nil, failf(http.StatusNotFound, "no tunnel %q", name)
 	}
 	return one(t), nil
+}
+
+func getMessages(src Source, name string, _ url.Values) (body, *statusError) {
+	ms, ok := src.Messages(name)
+	if !ok {
+		return nil, failf(http.StatusNotFound, "no tunnel %q with a control connection", name)
+	}
+	return list(ms), nil
 }
 
 func getSessions(src Source, _ string, q url.Values) (body, *statusError) {
@@ -119,6 +133,12 @@ func getPools(src Source, _ string, _ url.Values) (body, *statusError) {
 	ps := src.Pools()
 	slices.SortFunc(ps, func(a, b Pool) int { return cmp.Compare(a.Name, b.Name) })
 	return list(ps), nil
+}
+
+func getShared(src Source, _ string, _ url.Values) (body, *statusError) {
+	all := src.Shared()
+	slices.SortFunc(all, func(a, b Shared) int { return cmp.Compare(a.Name, b.Name) })
+	return list(all), nil
 }
 
 func getVersion(src Source, _ string, _ url.Values) (body, *statusError) {

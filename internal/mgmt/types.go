@@ -37,11 +37,35 @@ type Control struct {
 	Reason           string  `json:"reason,omitempty"` // why the connection before ended
 }
 
+// Message is a control message of a dynamic tunnel.
+type Message struct {
+	Time          string `json:"time"`      // RFC 3339, UTC
+	Direction     string `json:"direction"` // "received" or "sent"
+	Peer          string `json:"peer"`      // address it came from or went to
+	Type          string `json:"type"`      // RFC 3931's name
+	CCID          uint32 `json:"ccid"`      // in its header: the receiver's
+	Ns            uint32 `json:"ns"`
+	Nr            uint32 `json:"nr"`
+	Length        int    `json:"length"`                      // bytes
+	LocalSession  uint32 `json:"local_session_id,omitempty"`  // as its sender sees it
+	RemoteSession uint32 `json:"remote_session_id,omitempty"` // likewise
+	AVPs          []AVP  `json:"avps"`                        // but for the Message Type
+	Problem       string `json:"problem,omitempty"`           // what is wrong with it
+}
+
+// AVP is one attribute of a control message in words.
+type AVP struct {
+	Name      string `json:"name"`
+	Value     string `json:"value"`
+	Mandatory bool   `json:"mandatory"`
+	Hidden    bool   `json:"hidden"`
+}
+
 // Session is what `show sessions` prints of one session.
 type Session struct {
 	Name       string   `json:"name"` // within its tunnel; FullName has both
 	Tunnel     string   `json:"tunnel"`
-	Pseudowire string   `json:"pseudowire"`     // "ppp" or "eth"
+	Pseudowire string   `json:"pseudowire"`     // "ppp", "eth" or "eth-vlan"
 	Call       string   `json:"call,omitempty"` // of a dynamic tunnel: "incoming" or "outgoing"
 	SID        uint32   `json:"sid"`
 	PSID       uint32   `json:"psid"`
@@ -141,6 +165,19 @@ type Pool struct {
 	Used         uint64 `json:"used"`
 	Free         uint64 `json:"free"`
 	Exhausted    uint64 `json:"exhausted"` // requests that found nothing left
+}
+
+// Shared is what `show shared` prints of one device that many sessions have in common.
+type Shared struct {
+	Name         string            `json:"name"`
+	Interface    string            `json:"interface"`
+	MTU          int               `json:"mtu"`
+	Lost         bool              `json:"lost,omitempty"` // somebody has removed the device
+	Offloads     []string          `json:"offloads,omitempty"`
+	Sessions     int               `json:"sessions"`
+	Destinations int               `json:"destinations"`    // addresses and prefixes that sessions have
+	Refused      uint64            `json:"refused"`         // destinations that another session had already
+	Drops        map[string]uint64 `json:"drops,omitempty"` // of packets that were for no session, by reason
 }
 
 // Drop is one reason for which packets were dropped, over all workers.
