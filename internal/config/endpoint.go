@@ -106,7 +106,7 @@ func (p *parser) endpoint(v *node, tr encap.Transport, family string, to *netip.
 // port reads the port of the endpoint s.
 func (p *parser) port(v *node, s string, tr encap.Transport) (port uint16, ok bool) {
 	host, service := splitEndpoint(s)
-	problem := ""
+	var problem string
 	port = DefaultPort
 	if service != "" || strings.HasSuffix(s, ":") && host != s {
 		if port, problem = p.names.port(service); problem != "" {
