@@ -59,6 +59,9 @@ func (d *daemon) step(ctx context.Context) error {
 	case <-d.verdicts.wake:
 		d.judged(time.Now())
 		return nil
+	case <-d.lookups.wake:
+		d.resolved(time.Now())
+		return nil
 	case <-d.links.Wake():
 		d.linksChanged(time.Now())
 		return nil

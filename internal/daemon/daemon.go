@@ -26,6 +26,8 @@ type Options struct {
 	Log *zap.Logger
 	// Socket overrides the configured path of the management socket.
 	Socket string
+	// Resolver resolves peers' names; nil: as the system does.
+	Resolver config.Resolver
 	// Ready is called when everything is set up; it may be nil.
 	Ready func()
 	// Reload has the configuration file read again for each value; it may be nil.
@@ -41,8 +43,9 @@ type daemon struct {
 	// noisy is for what a peer can provoke: sampled, so that nobody can fill a disk from outside.
 	noisy *zap.Logger
 	fwd   *forwarder.Forwarder
-	// verdicts come from Authenticators.
-	verdicts *verdicts
+	// verdicts come from Authenticators, lookups from the resolver of peers' names.
+	verdicts *answers[verdict]
+	lookups  *lookups
 	// scripts runs what users hooked to the links.
 	scripts *script.Runner
 	changer
@@ -90,7 +93,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		_ = ln.Close()
 		return err
 	}
-	d, err := start(cfg, o.Log)
+	d, err := start(cfg, o)
 	if err != nil {
 		_ = ln.Close()
 		closeMetrics(scrapes)
@@ -122,7 +125,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 }
 
 // start makes tunnels, devices and sessions. What it made before an error is undone.
-func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
+func start(cfg *config.Config, o Options) (*daemon, error) {
+	log := o.Log
 	workers := cfg.Workers
 	if workers <= 0 {
 		workers = runtime.NumCPU()
@@ -145,7 +149,8 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		byTunnel:    make(map[*forwarder.Tunnel]*tunnel),
 		byDevice:    make(map[*tuntap.Device]*session),
 		links:       tuntap.NewWatcher(),
-		verdicts:    newVerdicts(),
+		verdicts:    newAnswers[verdict](),
+		lookups:     newLookups(o.Resolver),
 		changer:     newChanger(),
 		inUse:       make(addressBook),
 		linkConfigs: make(map[linkKey]*pppfsm.Config),
@@ -253,6 +258,7 @@ func (d *daemon) leaving() bool {
 // teardown waits for scripts, which may need the devices, and removes sessions, then devices, then tunnels, then workers.
 func (d *daemon) teardown() {
 	d.endScripts()
+	d.lookups.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.removeSessions(slices.Clone(d.sessions))

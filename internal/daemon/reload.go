@@ -159,10 +159,7 @@ func (r *reload) leave() error {
 			d.removeTunnel(t)
 		}
 		for _, l := range r.dialers {
-			l.sock.Forget(l.cfg.Peer.Addr())
-			if d.plane.dialed[l.cfg.Peer.Addr()]--; d.plane.dialed[l.cfg.Peer.Addr()] == 0 {
-				delete(d.plane.dialed, l.cfg.Peer.Addr())
-			}
+			l.forget(d)
 		}
 		d.closeUnused()
 		r.closeShared()

@@ -10,14 +10,14 @@ import (
 // reported is a difference as the API shows it.
 func reported(next *config.Config, d *config.Diff) mgmt.ReloadReport {
 	r := mgmt.ReloadReport{File: next.File, Restart: d.Restart, Changes: []mgmt.Change{
-		named(mgmt.KindTunnel, &d.Tunnels),
+		changeOf(mgmt.KindTunnel, &d.Tunnels),
 		sessionsNamed(&d.Sessions),
-		named(mgmt.KindListen, &d.Listens),
-		named(mgmt.KindPeer, &d.Peers),
-		named(mgmt.KindSessionProfile, &d.Profiles),
-		named(mgmt.KindPPPProfile, &d.PPP),
-		named(mgmt.KindPool, &d.Pools),
-		named(mgmt.KindShared, &d.Shared),
+		changeOf(mgmt.KindListen, &d.Listens),
+		changeOf(mgmt.KindPeer, &d.Peers),
+		changeOf(mgmt.KindSessionProfile, &d.Profiles),
+		changeOf(mgmt.KindPPPProfile, &d.PPP),
+		changeOf(mgmt.KindPool, &d.Pools),
+		changeOf(mgmt.KindShared, &d.Shared),
 	}}
 	if d.LogLevel {
 		r.LogLevel = next.LogLevel
@@ -28,7 +28,7 @@ func reported(next *config.Config, d *config.Diff) mgmt.ReloadReport {
 	return r
 }
 
-func named(kind string, c *config.Changes[string]) mgmt.Change {
+func changeOf(kind string, c *config.Changes[string]) mgmt.Change {
 	return mgmt.Change{Kind: kind, Added: c.Added, Removed: c.Removed, Changed: c.Changed, Updated: c.Updated, Kept: c.Kept}
 }
 
