@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"culvert/encap"
 	"culvert/internal/config"
+	"culvert/internal/mgmt"
 )
 
 // Figures of `check`.
@@ -22,7 +24,8 @@ const (
 )
 
 func newCheck() *cobra.Command {
-	path, all := "", false
+	path, all, diff := "", false, false
+	var flags showFlags
 	cmd := &cobra.Command{
 		Use:   "check --config FILE",
 		Short: "say what a configuration file would make, or all that is wrong with it",
@@ -33,6 +36,9 @@ func newCheck() *cobra.Command {
 			cfg, err := config.Load(path)
 			if err != nil {
 				return err
+			}
+			if diff {
+				return checkDiff(cmd, flags, path)
 			}
 			for _, w := range cfg.Warnings {
 				fmt.Fprintf(cmd.ErrOrStderr(), "culvert: warning: %s\n", printable(w.Error()))
@@ -45,6 +51,9 @@ func newCheck() *cobra.Command {
 		}),
 	}
 	configFlag(cmd, &path)
+	cmd.Flags().BoolVar(&diff, "diff", false, "ask the running culvert what a reload with FILE would change")
+	cmd.Flags().StringVar(&flags.socket, "socket", mgmt.DefaultSocket, "`path` of its management socket, for --diff")
+	cmd.Flags().BoolVar(&flags.json, "json", false, "print the API's JSON, with --diff")
 	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("list every session, not only the first %d", shownSessions))
 	return cmd
 }
@@ -121,7 +130,7 @@ func plannedTunnels(w io.Writer, tunnels []config.Tunnel) (assumed bool, err err
 		if !known {
 			assumed, mark = true, "*"
 		}
-		t.row(v.Name, v.Transport, endpoint(v, v.Local), endpoint(v, v.Peer), assigned(v.TID), assigned(v.PTID),
+		t.row(v.Name, v.Transport, endpoint(v, v.Local), peerOf(v), assigned(v.TID), assigned(v.PTID),
 			strconv.Itoa(mtu)+mark, len(v.Sessions))
 	}
 	return assumed, t.flush()
@@ -169,7 +178,7 @@ func sessionMTU(t *config.Tunnel, s *config.Session) int {
 		cookie, _ = encap.NewCookie(make([]byte, s.CookieSize))
 	}
 	header := encap.DataHeader{Transport: t.Transport, SessionID: s.PSID, Cookie: cookie, Sublayer: s.Sublayer}
-	return s.Pseudowire.MTU(path-t.UnderlayOverhead, header, t.Peer.Addr().Unmap().Is6())
+	return s.Pseudowire.MTU(path-t.UnderlayOverhead, header, t.Local.Addr().Unmap().Is6())
 }
 
 // plural counts things in English.
@@ -178,6 +187,17 @@ func plural(n int, thing string) string {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// peerOf is the tunnel's peer, by name where it has one.
+func peerOf(t *config.Tunnel) string {
+	switch {
+	case t.PeerName == "":
+		return endpoint(t, t.Peer)
+	case t.Transport == encap.TransportIP:
+		return t.PeerName
+	}
+	return net.JoinHostPort(t.PeerName, strconv.Itoa(int(t.Peer.Port())))
 }
 
 // endpoint prints an address of t, without the port where the transport has none.

@@ -28,6 +28,7 @@ type Config struct {
 	Listens  []Listen
 	Peers    []Peer
 	Profiles []SessionProfile
+	PPPs     []PPP    // the [ppp.NAME] tables in file order
 	Warnings []*Error // what has no effect, or one that may not be wanted, in file order
 }
 
@@ -51,6 +52,7 @@ type Tunnel struct {
 	Line        int // line of its table, for later errors (port in use, ...)
 	Transport   encap.Transport
 	Local, Peer netip.AddrPort // port 0 for IP 115
+	PeerName    string         // host name of the peer that is dialed, which stands for Peer's address; empty: that is set
 	TID, PTID   uint32         // 0 in a dynamic one
 	// Control is how we behave towards the peer of a dynamic tunnel, which we dial; nil: it is static.
 	Control *control.Profile
@@ -153,6 +155,8 @@ type PPP struct {
 	Link    pppfsm.Config
 	// Authenticator judges peers that Link.Auth demands a proof of; nil: none is demanded.
 	Authenticator auth.Authenticator
+	// Prover is whose method Link.Auth.Prove is; nil: there is none.
+	Prover *auth.Prover
 	// MRU is Link.MRU when the file sets it, else 0: computed from the path MTU.
 	MRU int
 	// Pool names the pool of the peer's IPv4 address, empty: Link.PeerAddress, or what the peer says.

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -25,8 +26,14 @@ type Options struct {
 	Log *zap.Logger
 	// Socket overrides the configured path of the management socket.
 	Socket string
+	// Resolver resolves peers' names; nil: as the system does.
+	Resolver config.Resolver
 	// Ready is called when everything is set up; it may be nil.
 	Ready func()
+	// Reload has the configuration file read again for each value; it may be nil.
+	Reload <-chan os.Signal
+	// SetLogLevel follows log_level of a configuration that was read again; it may be nil.
+	SetLogLevel func(level string)
 }
 
 // daemon is one running instance.
@@ -36,10 +43,12 @@ type daemon struct {
 	// noisy is for what a peer can provoke: sampled, so that nobody can fill a disk from outside.
 	noisy *zap.Logger
 	fwd   *forwarder.Forwarder
-	// verdicts come from Authenticators.
-	verdicts *verdicts
+	// verdicts come from Authenticators, lookups from the resolver of peers' names.
+	verdicts *answers[verdict]
+	lookups  *lookups
 	// scripts runs what users hooked to the links.
 	scripts *script.Runner
+	changer
 	// links watches devices.
 	links *tuntap.Watcher
 
@@ -84,7 +93,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		_ = ln.Close()
 		return err
 	}
-	d, err := start(cfg, o.Log)
+	d, err := start(cfg, o)
 	if err != nil {
 		_ = ln.Close()
 		closeMetrics(scrapes)
@@ -93,14 +102,20 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
 	defer d.serveMetrics(apiCtx, scrapes)()
 	served := make(chan error, 1)
-	go func() { served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log)) }()
+	d.setLogLevel = o.SetLogLevel
+	go func() {
+		served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log), mgmt.WithChanges(source{d}))
+	}()
+	hangups := d.reloadOn(o.Reload)
 	o.Log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
 		zap.Int("tunnels", len(d.tunnels)), zap.Int("sessions", len(d.sessions)), zap.String("socket", path))
 	if o.Ready != nil {
 		o.Ready()
 	}
 	err = d.control(ctx)
+	close(d.ending)
 	d.stop()
+	<-hangups
 	stopAPI()
 	if apiErr := <-served; err == nil {
 		err = apiErr
@@ -110,7 +125,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 }
 
 // start makes tunnels, devices and sessions. What it made before an error is undone.
-func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
+func start(cfg *config.Config, o Options) (*daemon, error) {
+	log := o.Log
 	workers := cfg.Workers
 	if workers <= 0 {
 		workers = runtime.NumCPU()
@@ -133,7 +149,9 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		byTunnel:    make(map[*forwarder.Tunnel]*tunnel),
 		byDevice:    make(map[*tuntap.Device]*session),
 		links:       tuntap.NewWatcher(),
-		verdicts:    newVerdicts(),
+		verdicts:    newAnswers[verdict](),
+		lookups:     newLookups(o.Resolver),
+		changer:     newChanger(),
 		inUse:       make(addressBook),
 		linkConfigs: make(map[linkKey]*pppfsm.Config),
 		duid:        serverDUID(),
@@ -240,6 +258,7 @@ func (d *daemon) leaving() bool {
 // teardown waits for scripts, which may need the devices, and removes sessions, then devices, then tunnels, then workers.
 func (d *daemon) teardown() {
 	d.endScripts()
+	d.lookups.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.removeSessions(slices.Clone(d.sessions))

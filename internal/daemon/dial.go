@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,7 +41,13 @@ type dialer struct {
 	timer   timer
 	backoff backoff
 	reason  string // why it ended last
+	removed bool   // it is not wanted any more
 	ring    ring   // of all its connections
+	// peer is the address that is or was dialed last. A name has the others: addrs when it was last resolved, of which
+	// failed were dialed in vain the last time; asking says that it is being resolved.
+	peer          netip.Addr
+	addrs, failed []netip.Addr
+	asking        bool
 }
 
 // line is a configured session of a dynamic tunnel.
@@ -52,6 +59,7 @@ type line struct {
 	backoff  backoff
 	failures int    // attempts in a row that brought no network up
 	done     bool   // it is not wanted again
+	removed  bool   // by a reload
 	reason   string // why it ended last
 }
 
@@ -61,9 +69,10 @@ func (d *daemon) addDialer(c *config.Tunnel) error {
 	if err != nil {
 		return d.fault(c.Line, tunnelKey(c, "local"), err)
 	}
-	sock.Expect(c.Peer.Addr())
-	d.plane.dialed[c.Peer.Addr()]++
 	l := &dialer{cfg: c, sock: sock, timer: timer{index: -1}}
+	if c.PeerName == "" {
+		l.expect(d, c.Peer.Addr())
+	}
 	for i := range c.Sessions {
 		l.lines = append(l.lines, &line{cfg: &c.Sessions[i], dialer: l, timer: timer{index: -1}})
 	}
@@ -71,12 +80,23 @@ func (d *daemon) addDialer(c *config.Tunnel) error {
 	return nil
 }
 
-// tick dials.
+// tick dials, or has the peer's name resolved first.
 func (l *dialer) tick(d *daemon, now time.Time) {
-	if l.conn != nil || d.plane.closing {
-		return
+	switch {
+	case l.conn != nil || l.asking || l.removed || d.plane.closing:
+	case l.cfg.PeerName != "":
+		l.asking = true
+		d.lookups.ask(l)
+	default:
+		l.dial(d, l.cfg.Peer.Addr(), now)
 	}
-	path := control.Path{Transport: l.cfg.Transport, Local: l.cfg.Local, Remote: l.cfg.Peer}
+}
+
+func (l *dialer) dial(d *daemon, peer netip.Addr, now time.Time) {
+	l.expect(d, peer)
+	path := control.Path{
+		Transport: l.cfg.Transport, Local: l.cfg.Local, Remote: netip.AddrPortFrom(peer, l.cfg.Peer.Port()),
+	}
 	c, err := d.plane.ep.Dial(now, path, *l.cfg.Control)
 	if err != nil { // the configuration was checked
 		d.log.Error("dial", zap.String("tunnel", l.cfg.Name), zap.Error(err))
@@ -93,10 +113,13 @@ func (l *dialer) tick(d *daemon, now time.Time) {
 // ended waits for the next attempt.
 func (l *dialer) ended(d *daemon, k *connection, reason string, now time.Time) {
 	l.conn, l.reason = nil, reason
+	if k.upAt.IsZero() && l.cfg.PeerName != "" {
+		l.failed = append(l.failed, l.peer)
+	}
 	for _, n := range l.lines {
 		d.timers.set(&n.timer, n, time.Time{})
 	}
-	if d.plane.closing {
+	if l.removed || d.plane.closing {
 		return
 	}
 	if !k.upAt.IsZero() && now.Sub(k.upAt) >= steady {
@@ -107,7 +130,7 @@ func (l *dialer) ended(d *daemon, k *connection, reason string, now time.Time) {
 
 // tick asks for the session.
 func (n *line) tick(d *daemon, now time.Time) {
-	if n.call != nil || n.done || n.dialer.conn == nil || d.plane.closing {
+	if n.call != nil || n.done || n.removed || n.dialer.conn == nil || d.plane.closing {
 		return
 	}
 	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg, n.dialer.cfg.PPPType))
@@ -128,6 +151,9 @@ func (n *line) ended(d *daemon, k *circuit, reason string, now time.Time) {
 		n.failures, n.backoff = 0, 0
 	}
 	wait := n.backoff.next(reaskMost)
+	if n.removed {
+		return
+	}
 	if c := n.cfg.PPP; c != nil {
 		switch {
 		case !c.Persist:

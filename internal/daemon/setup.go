@@ -117,6 +117,9 @@ func (d *daemon) addSession(s *session) (err error) {
 		s.ppp = d.newPPP(s)
 	}
 	if c.Shared != "" {
+		if d.shared[c.Shared] == nil { // a reload could not make it
+			return d.fault(c.Line, sessionKey(t.cfg, c, "interface_name"), errNoShared)
+		}
 		d.join(s)
 	} else if err = d.makeDevice(s); err != nil {
 		return d.fault(c.Line, sessionKey(t.cfg, c, "interface_name"), err)
