@@ -18,6 +18,7 @@ const (
 	DropSequence                      // old or duplicate sequence number (RFC 3931 section 4.6.1)
 	DropMalformed                     // inner frame that its pseudowire cannot carry
 	DropPPPProtocol                   // PPP frame without a valid protocol field (RFC 1661 section 2)
+	DropUntagged                      // frame without a VLAN tag in a VLAN pseudowire (RFC 4719 section 3.1)
 	DropNotOpen                       // data before the pseudowire, or the NCP of its protocol, is open
 	DropPunt                          // control side's queue full, or too much of one session or of strangers
 	DropDevice                        // device refused the frame (down, or no memory)
@@ -42,6 +43,7 @@ var dropNames = [numDropReasons]struct{ name, help string }{
 	DropSequence:    {"sequence", "old or duplicate sequence number"},
 	DropMalformed:   {"malformed", "inner frame that the pseudowire cannot carry"},
 	DropPPPProtocol: {"ppp_protocol", "PPP frame without a valid protocol field"},
+	DropUntagged:    {"untagged", "frame without the tag that a VLAN pseudowire demands"},
 	DropNotOpen:     {"not_open", "data before the pseudowire or its network protocol is open"},
 	DropPunt:        {"punt", "control frames or messages faster than the control side takes them, or more than 100 a second of one session"},
 	DropDevice:      {"device", "device refused the frame"},

@@ -249,6 +249,10 @@ func (o *outbound) frame(s *Session, buf []byte) {
 		o.drop(s, DropMalformed)
 		return
 	}
+	if s.tags == tagsKept && !tagged(inner) {
+		o.drop(s, DropUntagged)
+		return
+	}
 	m.tos = o.tos(s, inner)
 	if h := offload.ParseHeader(buf[txHeadroom-deviceHeader:]); h.GSOType != offload.GSONone || h.Flags != 0 {
 		sp, err := offload.Parse(inner, h, s.layer())
@@ -279,6 +283,8 @@ func (o *outbound) plain(m txMeta, buf []byte, proto encap.PPPProtocol, fr encap
 	if s.ppp {
 		front -= encap.PPPHeaderLen(proto, fr)
 		encap.AppendPPPHeader(buf[front:front], proto, fr)
+	} else if s.tags == tagsServed {
+		front = pushTag(buf, front, s.cfg.VLAN)
 	}
 	o.send(m, buf, front)
 }

@@ -25,22 +25,30 @@ type Pseudowire uint8
 
 // The pseudowire types that the data plane knows.
 const (
-	Ethernet Pseudowire = iota // RFC 4719: whole MAC frames without FCS
-	PPP                        // PPP frames without flags, stuffing and FCS
+	Ethernet     Pseudowire = iota // RFC 4719: whole MAC frames without FCS
+	PPP                            // PPP frames without flags, stuffing and FCS
+	EthernetVLAN                   // RFC 4719: the same, each with an IEEE 802.1Q tag
 )
 
 // String gives the name used in configuration and API.
 func (p Pseudowire) String() string {
-	if p == PPP {
+	switch p {
+	case PPP:
 		return "ppp"
+	case EthernetVLAN:
+		return "eth-vlan"
+	default:
+		return "eth"
 	}
-	return "eth"
 }
 
 // SessionConfig describes a session. It does not change during the session's life.
 type SessionConfig struct {
 	Name       string
 	Pseudowire Pseudowire
+	// VLAN is, of an EthernetVLAN pseudowire, what tags frames in it, which have no tag on the device; 0: they have one there
+	// as well, and it stays.
+	VLAN uint16
 	// LocalID arrives in packets from the peer, PeerID is sent to it.
 	LocalID, PeerID encap.SessionID
 	// SendCookie goes into packets to the peer, ExpectCookie must be in packets from it.
@@ -105,6 +113,7 @@ type Session struct {
 	dev    Device
 	shared *Shared // nil: dev is the session's own
 	ppp    bool
+	tags   tags
 
 	mtu  atomic.Int32  // of the device: limit for MSS clamping
 	link atomic.Uint32 // LinkState.bits
@@ -156,6 +165,7 @@ func (f *Forwarder) AddSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
 		worker: f.owner(cfg.LocalID),
 		dev:    cfg.Device,
 		ppp:    cfg.Pseudowire == PPP,
+		tags:   cfg.tags(),
 		expect: t.expect(cfg),
 		header: t.header(cfg).AppendTo(nil),
 	}
@@ -200,7 +210,12 @@ func (s *Session) Worker() int { return s.worker.id }
 func (s *Session) SetLink(l LinkState) { s.link.Store(l.bits()) }
 
 // SetMTU tells the device's MTU, in bytes, which MSS clamping goes by. Any goroutine may call it.
-func (s *Session) SetMTU(mtu int) { s.mtu.Store(int32(mtu)) }
+func (s *Session) SetMTU(mtu int) {
+	if s.tags == tagsKept {
+		mtu += encap.VLANTagLen // clamping takes the tag off, for which the MTU has room already
+	}
+	s.mtu.Store(int32(mtu))
+}
 
 // Inject sends a whole PPP frame into the pseudowire, whatever the link state. The frame is copied. Any goroutine
 // may call it; false means that the worker's queue was full and the frame was counted as dropped.

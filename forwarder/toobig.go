@@ -37,6 +37,9 @@ func (o *outbound) tooBig(m txMeta, overhead int) {
 	if !o.limiter.take() {
 		return
 	}
+	if s.tags == tagsServed {
+		m.unpushed()
+	}
 	room := s.tunnel.limit() - s.tunnel.outer - overhead
 	if s.shared != nil {
 		room = min(room, int(s.mtu.Load()))

@@ -116,12 +116,20 @@ func (t *Tunnel) ProbePathMTU() bool {
 // MTU is the inner MTU of a session: the largest IP packet, Ethernet's header not counted, that goes into the
 // pseudowire without being fragmented. PPP is counted with its full header of four bytes.
 func (t *Tunnel) MTU(cfg SessionConfig) int {
-	return encap.MTU(t.limit(), t.header(cfg), !t.cfg.Peer.Addr().Is4(), cfg.Pseudowire == PPP)
+	return t.innerMTU(cfg, t.header(cfg))
 }
 
 // ReceiveMTU is the inner MTU of the other direction, by what is expected from the peer.
 func (t *Tunnel) ReceiveMTU(cfg SessionConfig) int {
-	return encap.MTU(t.limit(), t.expect(cfg), !t.cfg.Peer.Addr().Is4(), cfg.Pseudowire == PPP)
+	return t.innerMTU(cfg, t.expect(cfg))
+}
+
+func (t *Tunnel) innerMTU(cfg SessionConfig, h encap.DataHeader) int {
+	mtu := encap.MTU(t.limit(), h, !t.cfg.Peer.Addr().Is4(), cfg.Pseudowire == PPP)
+	if cfg.Pseudowire == EthernetVLAN {
+		mtu = max(mtu-encap.VLANTagLen, 0)
+	}
+	return mtu
 }
 
 func (t *Tunnel) header(cfg SessionConfig) encap.DataHeader {

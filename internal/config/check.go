@@ -54,6 +54,7 @@ func (p *parser) checkTunnels(tunnels []*tunnel) {
 			}
 		}
 	}
+	u.checkDevices()
 }
 
 func (u *uniqueness) tid(t *tunnel) {

@@ -11,7 +11,7 @@ func readSessions(p *parser, n *node, t *tunnel) []*session {
 	if s.foreign {
 		return []*session{s}
 	}
-	all := &sessionProfile{session: *s}
+	all := &sessionProfile{session: *s, dials: true}
 	if v == nil {
 		p.checkMarks(all)
 		return []*session{s}

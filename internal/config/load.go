@@ -67,6 +67,10 @@ type parser struct {
 	profiles map[string]*profile
 	secrets  map[string]secretsFile    // by path: a file is read once
 	prefixes map[netip.Prefix]*profile // that have it as ipv6_prefix
+	// The session profiles, and of them those without a number by Remote End ID, and the templates.
+	answers   []*sessionProfile
+	exact     map[string]*sessionProfile
+	templates []*sessionProfile
 }
 
 // file is the whole document: what it says and, for checks across tables, where.
@@ -155,6 +159,8 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 	}
 	p.checkTunnels(f.tunnels)
 	p.checkResponder(root, &f.Config)
+	p.checkPoolSizes()
+	p.checkPeers(f.tunnels)
 	if err := p.err(); err != nil {
 		return nil, err
 	}

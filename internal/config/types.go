@@ -54,6 +54,7 @@ type Tunnel struct {
 	TID, PTID   uint32         // 0 in a dynamic one
 	// Control is how we behave towards the peer of a dynamic tunnel, which we dial; nil: it is static.
 	Control *control.Profile
+	PPPType control.PseudowireType // number of PPP in its messages
 
 	TTL              int  // outer TTL or hop limit; 0: system default
 	DSCP             int  // 0..63; -1: leave alone; DSCPCopy: copy that of the inner packet
@@ -82,6 +83,7 @@ type Pseudowire uint8
 const (
 	PseudowireEthernet Pseudowire = iota + 1 // 0x0005, RFC 4719
 	PseudowirePPP                            // 0x0007, de facto
+	PseudowireVLAN                           // 0x0004, RFC 4719
 )
 
 // Session is one pseudowire and its device.
@@ -89,6 +91,7 @@ type Session struct {
 	Name               string
 	Line               int
 	Pseudowire         Pseudowire
+	VLAN               uint16          // tags frames in a PseudowireVLAN; 0: they have tags of their own
 	SID, PSID          encap.SessionID // ours: what arrives; the peer's: what we send; 0 in a dynamic tunnel
 	RemoteEndID        string          // names the session to the peer of a dynamic tunnel
 	CookieSize         int             // bytes of the cookie we assign there
@@ -126,6 +129,7 @@ type Peer struct {
 	Profiles   []string       // names of the session profiles they may use; nil: all
 	MaxTunnels int            // at a time; 0: no limit
 	Control    control.Profile
+	PPPType    control.PseudowireType // number of PPP in its messages
 }
 
 // SessionProfile is a [profile.session.NAME] table: what a session gets that a peer asks for. SID and PSID are 0.

@@ -35,10 +35,10 @@ func (k *circuit) keep(frame []byte) {
 	}
 }
 
-// callFor is what a session is asked for, or answered with.
-func callFor(c *config.Session) control.Call {
+// callFor is what a session is asked for, or answered with. PPP has the number ppp.
+func callFor(c *config.Session, ppp control.PseudowireType) control.Call {
 	call := control.Call{
-		PseudowireType: control.PseudowireEthernet,
+		PseudowireType: c.Pseudowire.Type(ppp),
 		RemoteEndID:    c.RemoteEndID,
 		CookieLen:      c.CookieSize,
 		Sublayer:       control.SublayerType(c.Sublayer),
@@ -49,9 +49,6 @@ func callFor(c *config.Session) control.Call {
 	}
 	if c.CookieSize == 0 {
 		call.CookieLen = -1
-	}
-	if c.Pseudowire == config.PseudowirePPP {
-		call.PseudowireType = control.PseudowirePPP
 	}
 	if c.SeqNum {
 		call.Sequencing = control.SequencingAll

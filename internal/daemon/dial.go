@@ -110,7 +110,7 @@ func (n *line) tick(d *daemon, now time.Time) {
 	if n.call != nil || n.done || n.dialer.conn == nil || d.plane.closing {
 		return
 	}
-	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg))
+	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg, n.dialer.cfg.PPPType))
 	if err != nil {
 		n.reason = err.Error()
 		d.noisy.Warn("session", zap.String("tunnel", n.dialer.cfg.Name), zap.String("session", n.cfg.Name), zap.Error(err))

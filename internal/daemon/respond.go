@@ -136,16 +136,17 @@ func (p policy) AcceptConnection(path control.Path, m *control.Message) (control
 func (p policy) AcceptCall(c *control.Conn, m *control.Message) (control.Call, *control.Result) {
 	r := &p.d.plane.responder
 	s, ok := r.find(m.RemoteEndID)
+	peer := r.peerOf(c)
 	switch {
 	case p.d.plane.closing:
 		return control.Call{}, &control.Result{Code: control.CallNoFacilities, Text: "shutting down"}
-	case c.Status().Initiator || !ok || !allowed(r.peerOf(c), s):
+	case c.Status().Initiator || !ok || !allowed(peer, s):
 		return control.Call{}, &control.Result{Code: control.CallNever, Text: "no session profile has this Remote End ID"}
 	}
 	if !r.mayHave(c, s) {
 		return control.Call{}, &control.Result{Code: control.CallNoFacilities, Text: "the Remote End ID is in use"}
 	}
-	call := callFor(&s.profile.Session)
+	call := callFor(&s.profile.Session, peer.PPPType)
 	if call.PseudowireType != m.PseudowireType {
 		return control.Call{}, &control.Result{Code: control.CallPseudowireType}
 	}

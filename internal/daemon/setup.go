@@ -205,8 +205,12 @@ func sessionConfig(c *config.Session) forwarder.SessionConfig {
 		ReorderTimeout: c.ReorderTimeout,
 		ClampMSS:       c.ClampMSS,
 	}
-	if c.Pseudowire == config.PseudowirePPP {
+	switch c.Pseudowire {
+	case config.PseudowireEthernet:
+	case config.PseudowirePPP:
 		f.Pseudowire = forwarder.PPP
+	case config.PseudowireVLAN:
+		f.Pseudowire, f.VLAN = forwarder.EthernetVLAN, c.VLAN
 	}
 	return f
 }

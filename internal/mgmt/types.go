@@ -65,7 +65,7 @@ type AVP struct {
 type Session struct {
 	Name       string   `json:"name"` // within its tunnel; FullName has both
 	Tunnel     string   `json:"tunnel"`
-	Pseudowire string   `json:"pseudowire"`     // "ppp" or "eth"
+	Pseudowire string   `json:"pseudowire"`     // "ppp", "eth" or "eth-vlan"
 	Call       string   `json:"call,omitempty"` // of a dynamic tunnel: "incoming" or "outgoing"
 	SID        uint32   `json:"sid"`
 	PSID       uint32   `json:"psid"`
