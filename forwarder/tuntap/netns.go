@@ -21,6 +21,7 @@ type namespace struct {
 	handle *netlink.Handle          // addresses, routes, look-ups
 	raw    map[int]*nl.SocketHandle // requests the library has no call for
 	refs   int                      // guarded by spaces.Mutex
+	links  *linkWatch               // likewise; nil: no device is watched
 }
 
 // nsID identifies a namespace: the inode of its nsfs file (namespaces(7)).
@@ -68,6 +69,9 @@ func (ns *namespace) release() {
 }
 
 func (ns *namespace) close() {
+	if ns.links != nil {
+		ns.links.close()
+	}
 	if ns.handle != nil {
 		ns.handle.Close()
 	}

@@ -55,6 +55,9 @@ func (d *daemon) step(ctx context.Context) error {
 	case <-d.verdicts.wake:
 		d.judged(time.Now())
 		return nil
+	case <-d.links.Wake():
+		d.linksChanged(time.Now())
+		return nil
 	case <-t.C:
 		d.mu.Lock()
 		defer d.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"culvert/forwarder"
+	"culvert/forwarder/tuntap"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
 	"culvert/internal/pool"
@@ -38,6 +39,8 @@ type daemon struct {
 	verdicts *verdicts
 	// scripts runs what users hooked to the links.
 	scripts *script.Runner
+	// links watches devices.
+	links *tuntap.Watcher
 
 	mu       sync.Mutex // guards everything below
 	plane    *plane
@@ -45,7 +48,8 @@ type daemon struct {
 	sessions []*session
 	byFwd    map[*forwarder.Session]*session
 	byTunnel map[*forwarder.Tunnel]*tunnel
-	shared   map[string]*shared // by name
+	byDevice map[*tuntap.Device]*session // of those that are watched
+	shared   map[string]*shared          // by name
 	timers   timers
 	pools    map[string]*pool.Pool
 	inUse    addressBook
@@ -123,6 +127,8 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		fwd:      fwd,
 		byFwd:    make(map[*forwarder.Session]*session),
 		byTunnel: make(map[*forwarder.Tunnel]*tunnel),
+		byDevice: make(map[*tuntap.Device]*session),
+		links:    tuntap.NewWatcher(),
 		verdicts: newVerdicts(),
 		inUse:    make(addressBook),
 		duid:     serverDUID(),

@@ -140,6 +140,7 @@ func (d *daemon) addSession(s *session) (err error) {
 			return err
 		}
 	}
+	d.watch(s)
 	return nil
 }
 
@@ -183,6 +184,7 @@ func (d *daemon) removeSessions(all []*session) {
 		if s.shared != nil {
 			d.part(s)
 		}
+		d.unwatch(s)
 		d.fwd.RemoveSession(s.fwd)
 		d.sessions = removeAt(d.sessions, s.index, func(moved *session) { moved.index = s.index })
 		delete(d.byFwd, s.fwd)

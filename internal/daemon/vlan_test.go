@@ -49,6 +49,7 @@ netns = %[1]q
 	mustPing(t, nsA, "-I", "line0", "10.77.0.1")
 	eventually(t, "static tunnel", func() bool { return ping(nsA, "fd79:1::2") == nil })
 	eventually(t, "dynamic tunnel", func() bool { return ping(nsA, "fd78:0::1") == nil })
+	transfer(t, nsA, nsB, "[fd79:1::2]:5001", 8<<20) // super-packets of a real device
 	for _, s := range []struct {
 		i    *instance
 		name string
