@@ -23,9 +23,10 @@ type plane struct {
 	responder responder
 	dialed    map[netip.Addr]int // peers of dialers, by how many have them
 	// static are the session ids that control messages cannot assign.
-	static  map[encap.SessionID]struct{}
-	closing bool           // no connection or session begins any more
-	left    []control.CCID // connections we have ended at last
+	static   map[encap.SessionID]struct{}
+	draining bool           // the same for now, while what is there goes on
+	closing  bool           // no connection or session begins any more
+	left     []control.CCID // connections we have ended at last
 }
 
 // ownAddress is an address of ours on one transport.

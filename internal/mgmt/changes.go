@@ -17,6 +17,7 @@ import (
 // say what is wrong with a good request's content: a configuration file, a name.
 type Changer interface {
 	Reload(ctx context.Context, r ReloadRequest) (ReloadReport, error)
+	Drain(ctx context.Context, r DrainRequest) (DrainReport, error)
 }
 
 // What a Changer's errors may be, for the status of the answer.
@@ -34,7 +35,10 @@ func WithChanges(c Changer) Option { return func(o *options) { o.changer = c } }
 const maxBody = 1 << 20
 
 // The paths of what changes something.
-const pathReload = "/v1/reload"
+const (
+	pathReload = "/v1/reload"
+	pathDrain  = "/v1/drain"
+)
 
 // paramDryRun tells what would be done.
 const paramDryRun = "dry_run"
@@ -48,6 +52,7 @@ type change struct {
 
 var changes = []change{
 	{pathReload, []string{paramDryRun}, postReload},
+	{pathDrain, nil, postDrain},
 }
 
 // findChange returns what the path changes, nil for nothing.
@@ -157,4 +162,12 @@ func postReload(ctx context.Context, c Changer, q url.Values, text []byte) (body
 		return nil, failf(http.StatusBadRequest, "body: file must be an absolute path, not %q", r.File)
 	}
 	return answered(c.Reload(ctx, r))
+}
+
+func postDrain(ctx context.Context, c Changer, _ url.Values, text []byte) (body, *statusError) {
+	r, bad := fields[DrainRequest](text)
+	if bad != nil {
+		return nil, bad
+	}
+	return answered(c.Drain(ctx, r))
 }

@@ -26,6 +26,11 @@ func OrderReload(r ReloadRequest) Order[ReloadReport] {
 	return o
 }
 
+// OrderDrain asks for no new connections and sessions, or for them to be taken again.
+func OrderDrain(r DrainRequest) Order[DrainReport] {
+	return Order[DrainReport]{path: pathDrain, body: r}
+}
+
 // Do gives an order, waits for it to be carried out, however long that takes, and decodes the answer.
 func Do[T any](ctx context.Context, c *Client, o Order[T]) (T, error) {
 	var v T
