@@ -30,8 +30,8 @@ const (
 
 // Conn is one control connection (RFC 3931 section 3.3.1). It belongs to its Endpoint and is used as that is.
 type Conn struct {
-	// Data is the owner's.
-	Data any
+	// Data and Log are the owner's. Log is there for Config.Trace, which sees messages before Data is known.
+	Data, Log any
 
 	ep      *Endpoint
 	profile Profile

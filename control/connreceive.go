@@ -17,6 +17,7 @@ func (c *Conn) receive(path Path, p Packet, t MessageType) Drop {
 	if !c.send.valid(p.Nr) {
 		return DropNr
 	}
+	c.arrived(path, p)
 	c.heard = now
 	c.received++
 	if c.send.acked(now, p.Nr) > 0 {
@@ -32,6 +33,13 @@ func (c *Conn) receive(path Path, p Packet, t MessageType) Drop {
 		c.remove()
 	}
 	return d
+}
+
+// arrived shows a message that was taken to the owner.
+func (c *Conn) arrived(path Path, p Packet) {
+	if c.ep.cfg.Trace != nil {
+		c.ep.cfg.Trace(c, TracedMessage{At: c.ep.now, Path: path, Payload: onWire(path.Transport, p.raw)})
+	}
 }
 
 // admit verifies digest and source. key is the index of the secret that verified the message.
@@ -119,7 +127,7 @@ func (c *Conn) sequence(path Path, p Packet, t MessageType, key int) Drop {
 		if t == SCCRQ && !c.proven {
 			c.send.loseAll()
 		}
-		return dropNothing
+		return DropDuplicate
 	case orderAhead:
 		if !c.recv.keep(p, key) {
 			return DropWindow
@@ -143,11 +151,14 @@ func (c *Conn) sequence(path Path, p Packet, t MessageType, key int) Drop {
 func (c *Conn) take(p Packet, key int) {
 	switch c.phase {
 	case phaseGone, phaseLinger:
+		c.ep.drop(DropClosed)
 		return
 	case phaseClosing: // only the peer's own StopCCN matters, and that it gets its acknowledgement
 		if t, _, _ := p.Type(); t == StopCCN {
 			c.phase, c.urgent = phaseLinger, 0
 			c.send.forget()
+		} else {
+			c.ep.drop(DropClosed)
 		}
 		return
 	case phaseLive:

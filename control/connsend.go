@@ -67,7 +67,7 @@ func (c *Conn) emit(raw []byte, t MessageType) {
 	sign(raw, keys, n)
 	payload := onWire(c.path.Transport, raw)
 	if c.ep.cfg.Trace != nil {
-		c.ep.cfg.Trace(c, c.ep.now, true, payload)
+		c.ep.cfg.Trace(c, TracedMessage{At: c.ep.now, Sent: true, Path: c.path, Payload: payload})
 	}
 	c.ep.emit(Send{c.path, payload})
 	c.ackDue = false
@@ -181,6 +181,7 @@ func (c *Conn) sendSCCRP(in *input) {
 	c.questionKey, c.question, c.path = keyOf(in.path, in.packet), in.digest, in.path
 	c.ep.requests[c.questionKey] = c
 	c.setupAt = c.ep.now.Add(c.profile.SetupTimeout)
+	c.arrived(in.path, in.packet)
 	c.adopt(in)
 	m := c.introduce(SCCRP)
 	if c.response != nil {

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"culvert/encap"
 )
@@ -293,12 +292,12 @@ func TestOwnersView(t *testing.T) {
 func TestTrace(t *testing.T) {
 	w := newWorld(1, weather{})
 	var seen []string
-	n := w.node("192.0.2.2:1701", testProfile("n"), Config{Trace: func(c *Conn, now time.Time, sent bool, payload []byte) {
+	n := w.node("192.0.2.2:1701", testProfile("n"), Config{Trace: func(_ *Conn, m TracedMessage) {
 		way := "<"
-		if sent {
+		if m.Sent {
 			way = ">"
 		}
-		_, text, _ := strings.Cut(Describe(c.Path().Transport, payload), ": ")
+		_, text, _ := strings.Cut(Describe(m.Path.Transport, m.Payload), ": ")
 		name, _, _ := strings.Cut(text, ",")
 		seen = append(seen, way+name)
 	}})
@@ -306,7 +305,12 @@ func TestTrace(t *testing.T) {
 	h := &hand{t: t, n: n, path: Path{encap.TransportIP, n.addr, netip.MustParseAddrPort("192.0.2.9:0")}, ccid: 77}
 	h.connect()
 	h.send(NewMessage(HELLO))
-	if got, want := strings.Join(seen, " "), ">SCCRP <SCCCN >ZLB <HELLO >ZLB"; got != want {
+	h.path.Remote = netip.MustParseAddrPort("192.0.2.66:0")
+	h.send(NewMessage(HELLO)) // of somebody else
+	if n.Counters().Drops[DropSource] != 1 {
+		t.Error("message from elsewhere was taken")
+	}
+	if got, want := strings.Join(seen, " "), "<SCCRQ >SCCRP <SCCCN >ZLB <HELLO >ZLB"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

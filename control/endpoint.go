@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net/netip"
 	"time"
@@ -18,8 +19,18 @@ type Config struct {
 	RequestRate, PrefixRate float64
 	// SessionIDInUse says that a Local Session ID is taken by somebody else than this Endpoint. May be nil.
 	SessionIDInUse func(id encap.SessionID) bool
-	// Trace sees every message of a connection, as it came or as it leaves. It must not keep payload. May be nil.
-	Trace func(c *Conn, now time.Time, sent bool, payload []byte)
+	// Trace sees every message of a connection, in order. May be nil. What arrives is shown when its digest and source have
+	// been found right, so that forgeries do not appear: Counters have those.
+	Trace func(c *Conn, m TracedMessage)
+}
+
+// TracedMessage is a control message of a connection as it arrived or leaves.
+type TracedMessage struct {
+	At   time.Time
+	Sent bool
+	Path Path
+	// Payload is what UDP or IP carries. It may be kept but not changed.
+	Payload []byte
 }
 
 const (
@@ -102,7 +113,11 @@ func (e *Endpoint) Receive(now time.Time, path Path, b []byte) {
 	e.now = now
 	p, _, err := ParsePacket(path.Transport, b)
 	if err != nil {
-		e.drop(DropMalformed)
+		d := DropMalformed
+		if errors.Is(err, ErrVersion) {
+			d = DropVersion
+		}
+		e.drop(d)
 		return
 	}
 	t, _, ok := p.Type()
@@ -123,9 +138,6 @@ func (e *Endpoint) Receive(now time.Time, path Path, b []byte) {
 }
 
 func (e *Endpoint) receive(c *Conn, path Path, p Packet, t MessageType) {
-	if e.cfg.Trace != nil {
-		e.cfg.Trace(c, e.now, false, onWire(path.Transport, p.raw))
-	}
 	if d := c.receive(path, p, t); d != dropNothing {
 		e.drop(d)
 	}

@@ -10,10 +10,11 @@ import (
 // Drop is why a control message was not taken.
 type Drop uint8
 
-// Drop reasons.
+// Drop reasons. Their names are part of the API: they label counters.
 const (
 	dropNothing   Drop = iota
 	DropMalformed      // header or Message Type AVP (RFC 3931 section 7.1)
+	DropVersion        // of another version of L2TP
 	DropUnknown        // for no connection of ours
 	DropRate           // too many requests
 	DropHalfOpen       // too many half-open connections
@@ -21,24 +22,54 @@ const (
 	DropDigest         // digest wrong or missing
 	DropNr             // acknowledges what was never sent
 	DropWindow         // beyond the window we advertised
+	DropDuplicate      // taken before; it is acknowledged again
 	DropClosed         // the connection is closing
 	DropSession        // for no session of the connection, or with another id than the session's
 	DropRefusals       // a request that there is no room to refuse
 
-	numDrops = 12
+	numDrops = 14
 )
 
-var dropNames = [numDrops]string{
-	"none", "malformed", "unknown_connection", "rate", "half_open", "source", "digest", "nr", "window", "closed",
-	"unknown_session", "refusals",
+var dropNames = [numDrops]struct{ name, help string }{
+	dropNothing:   {"none", "taken"},
+	DropMalformed: {"malformed", "control message whose header or Message Type cannot be read"},
+	DropVersion:   {"version", "control message of another version of L2TP than 3"},
+	DropUnknown:   {"unknown_connection", "control message for no control connection of ours"},
+	DropRate:      {"rate", "SCCRQs of one source prefix, or of strangers in all, faster than they are looked at"},
+	DropHalfOpen:  {"half_open", "SCCRQ while too many others have not proven that they hear our answers"},
+	DropSource:    {"source", "control message from another address or port than its connection's peer"},
+	DropDigest:    {"digest", "control message whose Message Digest is wrong or missing: forged, or another secret"},
+	DropNr:        {"nr", "control message that acknowledges what was never sent"},
+	DropWindow:    {"window", "control message beyond the receive window that we advertise"},
+	DropDuplicate: {"duplicate", "control message that came again, by retransmission or replay"},
+	DropClosed:    {"closed", "control message of a control connection that is closing"},
+	DropSession:   {"unknown_session", "control message for no session of its control connection"},
+	DropRefusals:  {"refusals", "request for a session while too many refusals still wait to be sent"},
 }
 
 // String returns the reason as metrics name it.
 func (d Drop) String() string {
 	if d < numDrops {
-		return dropNames[d]
+		return dropNames[d].name
 	}
 	return "invalid"
+}
+
+// Help is one line for people about the reason.
+func (d Drop) Help() string {
+	if d < numDrops {
+		return dropNames[d].help
+	}
+	return ""
+}
+
+// DropReasons lists all reasons in their order.
+func DropReasons() []Drop {
+	all := make([]Drop, 0, numDrops-1)
+	for d := dropNothing + 1; d < numDrops; d++ {
+		all = append(all, d)
+	}
+	return all
 }
 
 // Counters of an Endpoint since it was made.

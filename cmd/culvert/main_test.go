@@ -185,6 +185,21 @@ func (source) Pools() []mgmt.Pool {
 	}
 }
 
+func (source) Messages(name string) ([]mgmt.Message, bool) {
+	if name != "t2" {
+		return nil, name == "t3"
+	}
+	return []mgmt.Message{
+		{
+			Time: "2026-01-02T03:04:05.123456789Z", Direction: "sent", Peer: "192.0.2.2:1701", Type: "ICRQ", CCID: 77, Ns: 2, Nr: 1,
+			Length: 104, LocalSession: 5, AVPs: []mgmt.AVP{
+				{Name: "Remote End ID", Value: "a\x1bb", Mandatory: true, Hidden: true}, {Name: "Serial Number", Value: "1"},
+			},
+		},
+		{Time: "2026-01-02T03:04:05.2Z", Direction: "received", Peer: "192.0.2.2:1701", Type: "ZLB", CCID: 78, Ns: 1, Nr: 3, Length: 12, Problem: "cut"},
+	}, true
+}
+
 // serve runs the management interface of src and returns its socket.
 func serve(t *testing.T, src mgmt.Source) string {
 	t.Helper()

@@ -33,12 +33,7 @@ func newShow() *cobra.Command {
 				return show(cmd, flags, mgmt.QueryTunnels(), tunnelTable)
 			}),
 		},
-		&cobra.Command{
-			Use: "tunnel NAME", Short: "everything about one tunnel", Args: tunnelName,
-			RunE: work(func(cmd *cobra.Command, args []string) error {
-				return show(cmd, flags, mgmt.QueryTunnel(args[0]), tunnelDetail)
-			}),
-		},
+		newShowTunnel(&flags),
 		newShowSessions(&flags),
 		&cobra.Command{
 			Use: "session TUNNEL/SESSION", Short: "everything about one session", Args: sessionName,
@@ -65,6 +60,21 @@ func newShow() *cobra.Command {
 			}),
 		},
 	)
+	return cmd
+}
+
+func newShowTunnel(flags *showFlags) *cobra.Command {
+	var messages bool
+	cmd := &cobra.Command{
+		Use: "tunnel NAME", Short: "everything about one tunnel", Args: tunnelName,
+		RunE: work(func(cmd *cobra.Command, args []string) error {
+			if messages {
+				return show(cmd, *flags, mgmt.QueryMessages(args[0]), messageList)
+			}
+			return show(cmd, *flags, mgmt.QueryTunnel(args[0]), tunnelDetail)
+		}),
+	}
+	cmd.Flags().BoolVar(&messages, "messages", false, "its last control messages, decoded")
 	return cmd
 }
 

@@ -22,6 +22,8 @@ func TestShow(t *testing.T) {
 		{"tunnels.txt", []string{"tunnels"}},
 		{"tunnel-static.txt", []string{"tunnel", "t1"}},
 		{"tunnel-dynamic.txt", []string{"tunnel", "t2"}},
+		{"tunnel-messages.txt", []string{"tunnel", "t2", "--messages"}},
+		{"tunnel-silent.txt", []string{"tunnel", "t3", "--messages"}},
 		{"sessions.txt", []string{"sessions"}},
 		{"sessions-filtered.txt", []string{"sessions", "--tunnel", "t1", "--state", "up", "--interface", "sub00001"}},
 		{"sessions-none.txt", []string{"sessions", "--tunnel", "nobody"}},
@@ -60,6 +62,7 @@ func TestShowJSON(t *testing.T) {
 	for path, args := range map[string][]string{
 		"/v1/tunnels":                 {"tunnels"},
 		"/v1/tunnels/t1":              {"tunnel", "t1"},
+		"/v1/tunnels/t2/messages":     {"tunnel", "--messages", "t2"},
 		"/v1/sessions":                {"sessions"},
 		"/v1/sessions?tunnel=t2":      {"sessions", "--tunnel=t2"},
 		"/v1/sessions?tunnel=a%26b+c": {"sessions", "--tunnel=a&b c"},
@@ -88,6 +91,7 @@ func TestShowFails(t *testing.T) {
 	socket := serve(t, source{})
 	wantFailure(t, culvert("show", "session", "t1/nobody", "--socket", socket), exitFailure, `culvert: no session "t1/nobody"`)
 	wantFailure(t, culvert("show", "tunnel", "nobody", "--socket", socket), exitFailure, `culvert: no tunnel "nobody"`)
+	wantFailure(t, culvert("show", "tunnel", "t1", "--messages", "--socket", socket), exitFailure, `culvert: no tunnel "t1" with a control connection`)
 	wantFailure(t, culvert("show", "session", "s1", "--json", "--socket", socket), exitFailure,
 		`culvert: session name "s1" is not of the form tunnel/session`)
 	none := filepath.Join(t.TempDir(), "s")

@@ -40,6 +40,7 @@ type dialer struct {
 	timer   timer
 	backoff backoff
 	reason  string // why it ended last
+	ring    ring   // of all its connections
 }
 
 // line is a configured session of a dynamic tunnel.
@@ -82,6 +83,7 @@ func (l *dialer) tick(d *daemon, now time.Time) {
 	}
 	l.conn = &connection{conn: c, cfg: l.cfg, dialer: l}
 	c.Data = l.conn
+	l.ring.follow(c)
 	for _, n := range l.lines {
 		n.tick(d, now) // they wait in the connection
 	}

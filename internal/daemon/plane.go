@@ -55,7 +55,7 @@ func newPlane(d *daemon) *plane {
 	}
 	inUse := func(id encap.SessionID) bool { _, ok := p.static[id]; return ok }
 	p.responder = newResponder(d.cfg)
-	p.ep = control.NewEndpoint(control.Config{SessionIDInUse: inUse}, policy{d}, rand.Reader)
+	p.ep = control.NewEndpoint(control.Config{SessionIDInUse: inUse, Trace: trace}, policy{d}, rand.Reader)
 	return p
 }
 

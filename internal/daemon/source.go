@@ -376,10 +376,21 @@ func (s source) Drops() []mgmt.Drop {
 			sum[i] += n
 		}
 	}
-	reasons := forwarder.DropReasons()
-	all := make([]mgmt.Drop, len(reasons))
-	for i, r := range reasons {
-		all[i] = mgmt.Drop{Reason: r.String(), Help: r.Help(), Count: sum[r]}
+	var all []mgmt.Drop
+	for _, r := range forwarder.DropReasons() {
+		all = append(all, mgmt.Drop{Reason: r.String(), Help: r.Help(), Count: sum[r]})
 	}
-	return all
+	s.d.mu.Lock()
+	count := s.d.plane.ep.Counters()
+	s.d.mu.Unlock()
+	for _, r := range control.DropReasons() {
+		all = append(all, mgmt.Drop{Reason: controlDrop + r.String(), Help: r.Help(), Count: count.Drops[r]})
+	}
+	return append(all, mgmt.Drop{
+		Reason: controlDrop + "refused", Count: count.Refused,
+		Help: "SCCRQ that was answered with StopCCN: no peer or listen table for it, not allowed, too many tunnels, or a tie",
+	})
 }
+
+// controlDrop begins the reasons for which control messages came to nothing.
+const controlDrop = "control_"

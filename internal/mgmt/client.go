@@ -83,6 +83,11 @@ func QueryTunnels() Query[[]Tunnel] { return Query[[]Tunnel]{pathTunnels} }
 // QueryTunnel asks for the tunnel of that name.
 func QueryTunnel(name string) Query[Tunnel] { return Query[Tunnel]{pathTunnel + url.PathEscape(name)} }
 
+// QueryMessages asks for the last control messages of the tunnel of that name.
+func QueryMessages(name string) Query[[]Message] {
+	return Query[[]Message]{pathTunnel + url.PathEscape(name) + messagesOf}
+}
+
 // QuerySessions asks for the sessions that pass the filter.
 func QuerySessions(f Filter) Query[[]Session] {
 	q := url.Values{}

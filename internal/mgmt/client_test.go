@@ -40,6 +40,7 @@ func TestClient(t *testing.T) {
 	c := NewClient(path)
 	check(t, c, QueryTunnels(), []Tunnel{src.tunnels[1], src.tunnels[0]})
 	check(t, c, QueryTunnel("t1"), src.tunnels[1])
+	check(t, c, QueryMessages("t1"), src.messages["t1"])
 	check(t, c, QueryWorkers(), []Worker{src.workers[1], src.workers[0]})
 	check(t, c, QueryPools(), []Pool{src.pools[1], src.pools[0]})
 	check(t, c, QueryDrops(), []Drop{src.drops[1], src.drops[0]})
@@ -59,6 +60,9 @@ func TestClient(t *testing.T) {
 func TestClientRefused(t *testing.T) {
 	path, _ := serve(t, newFake())
 	_, err := Get(context.Background(), NewClient(path), QuerySession("t1/none"))
+	if _, err := Get(context.Background(), NewClient(path), QueryMessages("t2")); err == nil || err.Error() != `no tunnel "t2" with a control connection` {
+		t.Errorf("got %v", err)
+	}
 	var ae *APIError
 	if !errors.As(err, &ae) || ae.Status != http.StatusNotFound || err.Error() != `no session "t1/none"` {
 		t.Errorf("got %v", err)
@@ -137,8 +141,8 @@ func FuzzFind(f *testing.F) {
 	f.Add("/v1/sessions/t1/s1", "a=b&a=c;%zz")
 	f.Fuzz(func(t *testing.T, path, query string) {
 		rt, name, ok := find(path)
-		if ok && rt.path+name != path {
-			t.Errorf("find(%q) = %q + %q", path, rt.path, name)
+		if ok && rt.path+name+rt.suffix != path {
+			t.Errorf("find(%q) = %q + %q + %q", path, rt.path, name, rt.suffix)
 		}
 		if !ok {
 			return

@@ -70,6 +70,10 @@ func declared(t *testing.T, typ reflect.Type) (fields []docField) {
 func wordFor(t *testing.T, typ reflect.Type) string {
 	t.Helper()
 	switch typ.Kind() {
+	case reflect.Struct:
+		return "[" + typ.Name() + "](#" + strings.ToLower(typ.Name()) + ")"
+	case reflect.Bool:
+		return "boolean"
 	case reflect.String:
 		return "string"
 	case reflect.Float64:
@@ -92,7 +96,7 @@ func wordFor(t *testing.T, typ reflect.Type) string {
 func TestDocumentedFields(t *testing.T) {
 	doc := apiDoc(t)
 	types := map[string]reflect.Type{
-		"Tunnel": reflect.TypeFor[Tunnel](), "Control": reflect.TypeFor[Control](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
+		"Tunnel": reflect.TypeFor[Tunnel](), "Message": reflect.TypeFor[Message](), "AVP": reflect.TypeFor[AVP](), "Control": reflect.TypeFor[Control](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
 		"Link": reflect.TypeFor[Link](), "Echo": reflect.TypeFor[Echo](),
 		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Version": reflect.TypeFor[version.Info](),
 	}
@@ -120,7 +124,7 @@ func TestDocumentedResources(t *testing.T) {
 	}
 	var wantPaths []string
 	for _, r := range routes {
-		wantPaths = append(wantPaths, r.path)
+		wantPaths = append(wantPaths, r.path+r.suffix)
 		if len(r.params) > 0 && (r.path != pathSessions || !slices.Equal(r.params, params)) {
 			t.Errorf("%s takes %q, documented %q for %s", r.path, r.params, params, pathSessions)
 		}

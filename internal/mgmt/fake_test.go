@@ -21,6 +21,7 @@ type fakeSource struct {
 	workers  []Worker
 	drops    []Drop
 	pools    []Pool
+	messages map[string][]Message
 	enter    func()
 }
 
@@ -31,6 +32,11 @@ func (f *fakeSource) Tunnel(name string) (Tunnel, bool) {
 		return Tunnel{}, false
 	}
 	return f.tunnels[i], true
+}
+
+func (f *fakeSource) Messages(name string) ([]Message, bool) {
+	ms, ok := f.messages[name]
+	return slices.Clone(ms), ok
 }
 
 func (f *fakeSource) Workers() []Worker { return slices.Clone(f.workers) }
@@ -67,6 +73,10 @@ func newFake() *fakeSource {
 			{Name: "..", Tunnel: "t1", Pseudowire: "eth", SID: 9, PSID: 9, State: "down"},
 			{Name: "a b/%2F?#\u00e9", Tunnel: "t1", Pseudowire: "eth", SID: 10, PSID: 10, State: "down"},
 		},
+		messages: map[string][]Message{"t1": {
+			{Time: "2026-01-02T03:04:05.6Z", Direction: "sent", Peer: "192.0.2.2:1701", Type: "ICRQ", CCID: 2, Ns: 3, Nr: 4, Length: 99, LocalSession: 5, AVPs: []AVP{{"Remote End ID", "sub_1", true, true}}},
+			{Time: "2026-01-02T03:04:05.7Z", Direction: "received", Peer: "192.0.2.2:1701", Type: "ZLB", CCID: 1, Ns: 4, Nr: 4, Length: 12, AVPs: []AVP{}, Problem: "none really"},
+		}},
 		workers: []Worker{{ID: 1, Sessions: 1}, {ID: 0, Sessions: 2, Punted: 3}},
 		drops:   []Drop{{Reason: "unknown_session", Help: "no such session", Count: 2}, {Reason: "cookie", Help: "wrong cookie", Count: 5}},
 		pools:   []Pool{{Name: "v6", Kind: "ipv6", PrefixLength: 56, Size: 1 << 61, Free: 1 << 61}, {Name: "v4", Kind: "ipv4", PrefixLength: 32, Size: 3, Used: 2, Free: 1, Exhausted: 4}},

@@ -14,6 +14,7 @@ import (
 const (
 	pathTunnels  = "/v1/tunnels"
 	pathTunnel   = "/v1/tunnels/" // a name follows
+	messagesOf   = "/messages"    // behind a tunnel's name
 	pathSessions = "/v1/sessions"
 	pathSession  = "/v1/sessions/" // a full session name follows
 	pathWorkers  = "/v1/workers"
@@ -32,19 +33,21 @@ const (
 // route is one resource of the API.
 type route struct {
 	path   string   // with a slash at the end: a name follows
+	suffix string   // behind the name
 	params []string // the query parameters it knows
 	answer func(src Source, name string, q url.Values) (body, *statusError)
 }
 
 var routes = []route{
-	{pathTunnels, nil, getTunnels},
-	{pathTunnel, nil, getTunnel},
-	{pathSessions, []string{paramTunnel, paramState, paramInterface}, getSessions},
-	{pathSession, nil, getSession},
-	{pathWorkers, nil, getWorkers},
-	{pathDrops, nil, getDrops},
-	{pathPools, nil, getPools},
-	{pathVersion, nil, getVersion},
+	{pathTunnels, "", nil, getTunnels},
+	{pathTunnel, messagesOf, nil, getMessages}, // also of one whose name ends like this
+	{pathTunnel, "", nil, getTunnel},
+	{pathSessions, "", []string{paramTunnel, paramState, paramInterface}, getSessions},
+	{pathSession, "", nil, getSession},
+	{pathWorkers, "", nil, getWorkers},
+	{pathDrops, "", nil, getDrops},
+	{pathPools, "", nil, getPools},
+	{pathVersion, "", nil, getVersion},
 }
 
 // find returns the route of a decoded path and the name behind it.
@@ -54,8 +57,9 @@ func find(path string) (rt *route, name string, ok bool) {
 		if path == rt.path && !strings.HasSuffix(rt.path, "/") {
 			return rt, "", true
 		}
-		if name, ok := strings.CutPrefix(path, rt.path); ok && strings.HasSuffix(rt.path, "/") {
-			return rt, name, true
+		name, ok := strings.CutPrefix(path, rt.path)
+		if ok && strings.HasSuffix(rt.path, "/") && strings.HasSuffix(name, rt.suffix) {
+			return rt, strings.TrimSuffix(name, rt.suffix), true
 		}
 	}
 	return nil, "", false
@@ -73,6 +77,14 @@ func getTunnel(src Source, name string, _ url.Values) (body, *statusError) {
 		return nil, failf(http.StatusNotFound, "no tunnel %q", name)
 	}
 	return one(t), nil
+}
+
+func getMessages(src Source, name string, _ url.Values) (body, *statusError) {
+	ms, ok := src.Messages(name)
+	if !ok {
+		return nil, failf(http.StatusNotFound, "no tunnel %q with a control connection", name)
+	}
+	return list(ms), nil
 }
 
 func getSessions(src Source, _ string, q url.Values) (body, *statusError) {

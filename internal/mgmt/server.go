@@ -18,6 +18,8 @@ type Source interface {
 	Tunnels() []Tunnel
 	// Tunnel gives one tunnel with all that is known of it.
 	Tunnel(name string) (Tunnel, bool)
+	// Messages gives the last control messages of a dynamic tunnel, the oldest first.
+	Messages(tunnel string) ([]Message, bool)
 	Sessions() []Session
 	// Session gives one session with all that is known of it.
 	Session(tunnel, name string) (Session, bool)

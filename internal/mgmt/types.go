@@ -37,6 +37,30 @@ type Control struct {
 	Reason           string  `json:"reason,omitempty"` // why the connection before ended
 }
 
+// Message is a control message of a dynamic tunnel.
+type Message struct {
+	Time          string `json:"time"`      // RFC 3339, UTC
+	Direction     string `json:"direction"` // "received" or "sent"
+	Peer          string `json:"peer"`      // address it came from or went to
+	Type          string `json:"type"`      // RFC 3931's name
+	CCID          uint32 `json:"ccid"`      // in its header: the receiver's
+	Ns            uint32 `json:"ns"`
+	Nr            uint32 `json:"nr"`
+	Length        int    `json:"length"`                      // bytes
+	LocalSession  uint32 `json:"local_session_id,omitempty"`  // as its sender sees it
+	RemoteSession uint32 `json:"remote_session_id,omitempty"` // likewise
+	AVPs          []AVP  `json:"avps"`                        // but for the Message Type
+	Problem       string `json:"problem,omitempty"`           // what is wrong with it
+}
+
+// AVP is one attribute of a control message in words.
+type AVP struct {
+	Name      string `json:"name"`
+	Value     string `json:"value"`
+	Mandatory bool   `json:"mandatory"`
+	Hidden    bool   `json:"hidden"`
+}
+
 // Session is what `show sessions` prints of one session.
 type Session struct {
 	Name       string   `json:"name"` // within its tunnel; FullName has both
