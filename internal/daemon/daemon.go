@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"culvert/forwarder"
+	"culvert/forwarder/tuntap"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
 	"culvert/internal/pool"
@@ -46,6 +47,8 @@ type daemon struct {
 	byFwd    map[*forwarder.Session]*session
 	byTunnel map[*forwarder.Tunnel]*tunnel
 	timers   timers
+	net      tuntap.Batch // what is to be done to devices
+	refused  uint64       // sessions that had no device
 	pools    map[string]*pool.Pool
 	inUse    addressBook
 	duid     []byte    // ours as a DHCPv6 server
@@ -155,6 +158,7 @@ func (d *daemon) begin(now time.Time) {
 		l.tick(d, now)
 	}
 	d.settlePlane(now)
+	d.net.Flush()
 }
 
 func (d *daemon) openPPP(s *session, now time.Time) {
@@ -182,6 +186,7 @@ func (d *daemon) stop() {
 			d.settle(s, now)
 		}
 	}
+	d.net.Flush()
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()

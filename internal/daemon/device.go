@@ -33,6 +33,7 @@ func (d *daemon) adaptMTU(s *session) {
 	if mtu == s.mtu {
 		return
 	}
+	d.net.Flush()
 	if err := s.dev.SetMTU(mtu); err != nil {
 		d.complain(s, "set MTU", err)
 		return

@@ -109,15 +109,58 @@ func tos(dscp int) int {
 
 // addSession makes the device of a session that has its configuration, and gives it its place in the data plane. What it
 // made before an error is undone.
-func (d *daemon) addSession(s *session) (err error) {
-	c, t := s.cfg, s.tunnel
+func (d *daemon) addSession(s *session) error { return d.addSessions([]*session{s})[0] }
+
+// addSessions is addSession for many, with an error for each that could not be added.
+func (d *daemon) addSessions(all []*session) []error {
+	devices := make([]tuntap.Config, len(all))
+	for i, s := range all {
+		devices[i] = d.deviceConfig(s)
+	}
+	devs, errs := tuntap.CreateAll(devices)
+	var ready []*session
+	var wanted []forwarder.NewSession
+	var which []int
+	for i, s := range all {
+		s.dev = devs[i]
+		err := errs[i]
+		if err == nil {
+			if err = d.readyDevice(s); err != nil {
+				_ = s.dev.Close()
+			}
+		}
+		if err != nil {
+			errs[i] = d.fault(s.cfg.Line, sessionKey(s.tunnel.cfg, s.cfg, "interface_name"), err)
+			continue
+		}
+		ready, which = append(ready, s), append(which, i)
+		wanted = append(wanted, forwarder.NewSession{Tunnel: s.tunnel.fwd, Config: s.fcfg})
+	}
+	added, refused := d.fwd.AddSessions(wanted)
+	for k, s := range ready {
+		err := refused[k]
+		if err != nil {
+			_ = s.dev.Close()
+			err = d.fault(s.cfg.Line, sessionKey(s.tunnel.cfg, s.cfg, "sid"), err)
+		} else {
+			s.fwd = added[k]
+			err = d.enter(s)
+		}
+		errs[which[k]] = err
+	}
+	return errs
+}
+
+// deviceConfig says what a session's device is to be, and makes the session's PPP link.
+func (d *daemon) deviceConfig(s *session) tuntap.Config {
+	c := s.cfg
 	s.mtu = s.deviceMTU(0)
 	kind := tuntap.TAP
 	if c.Pseudowire == config.PseudowirePPP {
 		kind = tuntap.TUN
 		s.ppp = d.newPPP(s)
 	}
-	s.dev, err = tuntap.Create(tuntap.Config{
+	return tuntap.Config{
 		Name:         c.InterfaceName,
 		Kind:         kind,
 		MTU:          s.mtu,
@@ -126,26 +169,25 @@ func (d *daemon) addSession(s *session) (err error) {
 		NetNS:        c.NetNS,
 		Bridge:       c.Bridge,
 		HardwareAddr: c.HardwareAddr,
-	})
-	if err != nil {
-		return d.fault(c.Line, sessionKey(t.cfg, c, "interface_name"), err)
 	}
+}
+
+// readyDevice makes a fresh device what the session's packets leave through.
+func (d *daemon) readyDevice(s *session) error {
 	s.fcfg.Device = s.dev.Queue()
 	if d.cfg.Offload {
-		if err := s.offload(); err != nil {
-			_ = s.dev.Close()
-			return d.fault(c.Line, sessionKey(t.cfg, c, "interface_name"), err)
-		}
+		return s.offload()
 	}
-	if s.fwd, err = d.fwd.AddSession(t.fwd, s.fcfg); err != nil {
-		_ = s.dev.Close()
-		return d.fault(c.Line, sessionKey(t.cfg, c, "sid"), err)
-	}
+	return nil
+}
+
+// enter notes a session that the data plane has.
+func (d *daemon) enter(s *session) error {
 	s.fwd.SetMTU(s.mtu)
 	s.index = len(d.sessions)
 	d.sessions = append(d.sessions, s)
 	d.byFwd[s.fwd] = s
-	t.sessions[s] = struct{}{}
+	s.tunnel.sessions[s] = struct{}{}
 	if s.ppp == nil {
 		if err := d.configureEthernet(s); err != nil {
 			d.removeSessions([]*session{s})
@@ -157,12 +199,17 @@ func (d *daemon) addSession(s *session) (err error) {
 
 // removeSessions takes sessions out of the data plane, and removes their devices with all that is on them.
 func (d *daemon) removeSessions(all []*session) {
-	for _, s := range all {
+	d.net.Flush()
+	places := make([]*forwarder.Session, len(all))
+	for i, s := range all {
 		s.gone = true
+		places[i] = s.fwd
 		if s.ppp != nil {
 			d.timers.set(&s.ppp.timer, s, time.Time{})
 		}
-		d.fwd.RemoveSession(s.fwd)
+	}
+	d.fwd.RemoveSessions(places)
+	for _, s := range all {
 		d.sessions = removeAt(d.sessions, s.index, func(moved *session) { moved.index = s.index })
 		delete(d.byFwd, s.fwd)
 		delete(s.tunnel.sessions, s)
