@@ -76,7 +76,7 @@ type Conn struct {
 	byPeer                               map[encap.SessionID]*Session
 	byEndID                              map[string]*Session
 
-	heard      time.Time
+	heard      time.Time // zero: never
 	helloAfter time.Duration
 	helloOut   bool      // a HELLO waits or is unacknowledged
 	setupAt    time.Time // the end of the patience with a connection that is not established
@@ -123,7 +123,7 @@ func (c *Conn) reset() {
 	c.state, c.remote, c.peer, c.proved, c.urgent = Idle, 0, Peer{}, 0, 0
 	c.send = newSender(p.Reliability)
 	c.recv = receiver{size: int(p.WindowSize)}
-	c.heard, c.ackDue, c.helloOut, c.lost = e.now, false, false, false
+	c.heard, c.ackDue, c.helloOut, c.lost = time.Time{}, false, false, false
 	c.peerNonce, c.nonce, c.challenge, c.response = nil, nil, nil, nil
 	c.digestType = DigestMD5
 	if p.Digest == DigestModeSHA1 {

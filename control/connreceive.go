@@ -330,4 +330,5 @@ func (c *Conn) adopt(in *input) {
 	c.learn(in.msg)
 	c.peer.Authenticated = authenticated
 	c.recv.advance() // the SCCRQ had Ns 0
+	c.heard = c.ep.now
 }

@@ -42,11 +42,7 @@ func (e *Endpoint) request(path Path, p Packet) {
 		refusal = &Result{Code: StopGeneral}
 	}
 	if refusal != nil {
-		var keys []Keys
-		if m.Has(AVPNonce) && len(profile.Secrets) > 0 {
-			keys = []Keys{DeriveKeys(profile.Secrets[0])}
-		}
-		e.refuse(path, p, &m, keys, *refusal)
+		e.refuseRequest(path, p, &m, &profile, *refusal)
 		return
 	}
 	if e.halfOpen >= e.cfg.MaxHalfOpen {
@@ -82,6 +78,28 @@ func fingerprint(p Packet) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write(p.raw)
 	return h.Sum64()
+}
+
+// refuseRequest refuses an SCCRQ before it has a connection, signed with the secret that it was signed with: of two the peer
+// may know one. One that no secret of the profile verifies gets no answer, as elsewhere.
+func (e *Endpoint) refuseRequest(path Path, p Packet, m *Message, profile *Profile, r Result) {
+	var keys []Keys
+	if m.Has(AVPNonce) {
+		for _, s := range profile.Secrets {
+			keys = append(keys, DeriveKeys(s))
+		}
+		v := verify(p, keys, nonces{})
+		switch {
+		case v.ok:
+			keys = keys[v.key : v.key+1]
+		case profile.authenticates():
+			e.drop(DropDigest)
+			return
+		default:
+			keys = nil
+		}
+	}
+	e.refuse(path, p, m, keys, r)
 }
 
 // refuse answers an SCCRQ, or an SCCRP of nobody's, with a StopCCN without keeping any state: if it is lost the peer asks

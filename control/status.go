@@ -115,7 +115,8 @@ type ConnStatus struct {
 	Received, Duplicates, Early uint64
 	// Sessions exist, of which Waiting have not been asked for yet and Settling are being set up.
 	Sessions, Waiting, Settling int
-	// LastHeard is when the peer was last heard of.
+	// LastHeard is when the peer was last heard of: by any message that was verified, one that repeats or only
+	// acknowledges too, or by Conn.Heard. Zero: never.
 	LastHeard time.Time
 }
 

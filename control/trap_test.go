@@ -412,6 +412,28 @@ func TestTrapDigestOfRefusal(t *testing.T) {
 	}
 }
 
+// TestRefusalOfTwoSecrets: while one secret replaces the other a refusal has the digest of the one that the peer uses, and
+// who knows neither gets none.
+func TestRefusalOfTwoSecrets(t *testing.T) {
+	for _, both := range [][]string{{"old", "new"}, {"new", "old"}} {
+		w := newWorld(1, weather{delay: time.Millisecond})
+		a, b := w.node("192.0.2.1:1701", testProfile("a"), Config{}), w.node("192.0.2.2:1701", testProfile("b"), Config{})
+		b.accept = func(Path, *Message) (Profile, *Result) {
+			return testProfile("b", both...), &Result{Code: StopUnauthorized}
+		}
+		for i, secret := range both {
+			a.dial(t, b, testProfile("a", secret))
+			if w.run(time.Second, nil); len(a.downs) != i+1 || a.downs[i].Reason.String() != "peer: not authorized" {
+				t.Errorf("%s of %v: %+v", secret, both, a.downs)
+			}
+		}
+		a.dial(t, b, testProfile("a", "neither"))
+		if w.run(time.Second, nil); len(a.downs) != 2 || b.sent[StopCCN] != 2 || b.count.Drops[DropDigest] == 0 {
+			t.Errorf("neither of %v: %+v", both, a.downs)
+		}
+	}
+}
+
 // TestTrapHostName: a host name of no bytes is a malformed AVP; one that is missing is tolerated.
 func TestTrapHostName(t *testing.T) {
 	h, n := newHand(t, testProfile("n"))

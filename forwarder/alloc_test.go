@@ -82,6 +82,7 @@ func TestWholePathAllocatesNothing(t *testing.T) {
 	}{
 		{"Ethernet", nil, etherFrame(1400, 1)},
 		{"Ethernet with IP inside", nil, ethernet(0x0800, 1, ipv4Packet(1000, true, 1))},
+		{"Ethernet, tag pushed and popped", asVLAN(7), ethernet(0x0800, 0, ipv4Packet(1000, true, 1))},
 		{"PPP", func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP }, ipv4Packet(1400, true, 1)},
 		{"PPP, IPv6", func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP }, ipv6Packet(1400, 1)},
 		{"PPP, SYN clamped", func(_ *TunnelConfig, c *SessionConfig) { c.Pseudowire = PPP }, synPacket(1460)},

@@ -18,6 +18,15 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 		case link&linkEthernet == 0:
 			in.drop(s, DropNotOpen)
 			return
+		case s.tags != tagsIgnored:
+			if !tagged(frame) {
+				in.drop(s, DropUntagged)
+				return
+			}
+			if s.tags == tagsServed {
+				front = popTag(buf, front)
+				frame = buf[front:]
+			}
 		}
 		if s.cfg.ClampMSS {
 			encap.ClampMSSEthernet(frame, int(s.mtu.Load()))
@@ -50,6 +59,9 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 	}
 	if link&linkRouter != 0 && need == linkIPv6 && toRouter(info) {
 		in.punt(EventRouter, s, info)
+		return
+	}
+	if s.shared != nil && !in.permits(s, info, need) {
 		return
 	}
 	if s.cfg.ClampMSS {

@@ -44,7 +44,7 @@
 //
 //   - RFC 3931 sections 4.1 (headers over IP and UDP), 4.5 (demultiplexing, cookies), 4.6 and Appendix C (Default
 //     L2-Specific Sublayer, sequencing), 4.1.4 (fragmentation and MTU)
-//   - RFC 4719 Ethernet pseudowires, port mode; tags pass as they are
+//   - RFC 4719 Ethernet pseudowires: port mode, where tags pass as they are, and VLAN mode
 //   - PPP pseudowires (type 0x0007, de facto), framing after RFC 1661 and RFC 2661 section 5.3
 //   - RFC 1191, RFC 8201 path MTU discovery for what is inside; MSS clamping as in RFC 4459 section 3.2
 package forwarder

@@ -12,15 +12,19 @@ const (
 	DropVersion                       // UDP payload that is not L2TPv3
 	DropControl                       // control message from somebody we exchange none with
 	DropSession                       // unknown Session ID (RFC 3931 section 4.5)
-	DropMixed                         // arrived joined with another worker's packets, whose queue is full
+	DropMixed                         // another worker's, whose queue is full
 	DropSource                        // outer source address or port is not the tunnel's peer
 	DropCookie                        // wrong cookie (RFC 3931 sections 4.5 and 8.2)
 	DropSequence                      // old or duplicate sequence number (RFC 3931 section 4.6.1)
 	DropMalformed                     // inner frame that its pseudowire cannot carry
 	DropPPPProtocol                   // PPP frame without a valid protocol field (RFC 1661 section 2)
+	DropUntagged                      // frame without a VLAN tag in a VLAN pseudowire (RFC 4719 section 3.1)
 	DropNotOpen                       // data before the pseudowire, or the NCP of its protocol, is open
 	DropPunt                          // control side's queue full, or too much of one session or of strangers
 	DropDevice                        // device refused the frame (down, or no memory)
+	DropSpoofed                       // source that its session on a shared device does not have (RFC 2827)
+	DropNoRoute                       // destination that no session on a shared device has
+	DropLinkLocal                     // address of one link on a device that is shared by many (RFC 4291 section 2.5.6)
 	DropTooBig                        // does not fit the path; its sender was told where that is possible
 	DropSendFull                      // underlay socket stayed full, or its interface's queue
 	DropSendError                     // underlay refused the packet (no route, unreachable, ...)
@@ -33,15 +37,19 @@ var dropNames = [numDropReasons]struct{ name, help string }{
 	DropVersion:     {"version", "UDP datagram that is not L2TPv3"},
 	DropControl:     {"control", "L2TP control message from an address with which there is no control connection"},
 	DropSession:     {"session", "unknown session id"},
-	DropMixed:       {"mixed", "joined by the kernel with another worker's packets, whose queue is full"},
+	DropMixed:       {"mixed", "belongs to another worker, whose queue is full"},
 	DropSource:      {"source", "outer source is not the tunnel's peer"},
 	DropCookie:      {"cookie", "wrong cookie"},
 	DropSequence:    {"sequence", "old or duplicate sequence number"},
 	DropMalformed:   {"malformed", "inner frame that the pseudowire cannot carry"},
 	DropPPPProtocol: {"ppp_protocol", "PPP frame without a valid protocol field"},
+	DropUntagged:    {"untagged", "frame without the tag that a VLAN pseudowire demands"},
 	DropNotOpen:     {"not_open", "data before the pseudowire or its network protocol is open"},
 	DropPunt:        {"punt", "control frames or messages faster than the control side takes them, or more than 100 a second of one session"},
 	DropDevice:      {"device", "device refused the frame"},
+	DropSpoofed:     {"spoofed", "source address that the session on a shared device does not have"},
+	DropNoRoute:     {"no_route", "destination that no session on a shared device has"},
+	DropLinkLocal:   {"link_local", "IPv6 link-local or multicast, which means nothing on a shared device"},
 	DropTooBig:      {"too_big", "larger than the path allows"},
 	DropSendFull:    {"send_full", "underlay socket or interface queue stayed full"},
 	DropSendError:   {"send_error", "underlay refused the packet"},

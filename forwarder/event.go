@@ -13,7 +13,7 @@ const (
 	EventRouter
 	// EventPathMTU says that a tunnel's path MTU changed.
 	EventPathMTU
-	// EventDeviceGone says that a session's device was removed by somebody else.
+	// EventDeviceGone says that the device of a session, or a shared one, was removed by somebody else.
 	EventDeviceGone
 	// EventFailed says that a worker's loop ended by an error, which only a bug can cause.
 	EventFailed
@@ -23,6 +23,7 @@ const (
 type Event struct {
 	Kind    EventKind
 	Session *Session // EventFrame, EventRouter, EventDeviceGone
+	Shared  *Shared  // EventDeviceGone of a shared device
 	Tunnel  *Tunnel  // EventPathMTU
 	Frame   []byte   // EventFrame, EventRouter: valid until Release
 	Err     error    // EventFailed

@@ -61,18 +61,19 @@ func (o *outbound) flushQueue(q *txQueue) (sent int) {
 // refused handles EMSGSIZE: the kernel knows a smaller path MTU than we do.
 func (o *outbound) refused(q *txQueue, m txMeta) {
 	t := m.s.tunnel
+	fragile := o.way(m.s).fragile
 	before := t.PathMTU()
 	q.sock.ReadErrors(func(e netio.NetError) { o.f.news(t.l, e) })
 	if t.PathMTU() == before && t.ProbePathMTU() {
 		o.f.event(Event{Kind: EventPathMTU, Tunnel: t})
 	}
 	switch {
-	case q.sock == m.s.fragile.sock && m.segment > 0:
+	case q.sock == fragile.sock && m.segment > 0:
 		o.sendSingly(q, m) // what is cut can't be fragmented, single packets can
-	case q.sock == m.s.fragile.sock:
+	case q.sock == fragile.sock:
 		o.drops(m.s, DropTooBig, m.packets) // not even fragmented: over 64 KB
 	case mayFragment(m, m.bytes/m.packets):
-		o.sendCut(m.s.fragile, m, m.wire, m.piece(), m.overhead())
+		o.sendCut(fragile, m, m.wire, m.piece(), m.overhead())
 	default:
 		o.tooBig(m, m.overhead())
 	}

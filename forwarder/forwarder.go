@@ -226,7 +226,9 @@ func (w *worker) addAll(all []*Session, which []int, errs []error) {
 	type sockets struct{ own, fragile *netio.Socket }
 	of := make([]sockets, len(which))
 	for n, i := range which {
-		of[n].own, of[n].fragile, errs[i] = w.senders(all[i].tunnel)
+		if all[i].shared == nil { // else sockets and device are there already
+			of[n].own, of[n].fragile, errs[i] = w.senders(all[i].tunnel)
+		}
 	}
 	each := func(add func(s *Session, k sockets) error) func() {
 		return func() {
@@ -237,14 +239,23 @@ func (w *worker) addAll(all []*Session, which []int, errs []error) {
 			}
 		}
 	}
-	if !w.out.call(each(func(s *Session, k sockets) error { return w.out.add(s, k.own, k.fragile) })) {
+	out := func(s *Session, k sockets) error {
+		if s.shared != nil {
+			return nil
+		}
+		return w.out.add(s, k.own, k.fragile)
+	}
+	if !w.out.call(each(out)) {
 		each(func(*Session, sockets) error { return ErrClosed })()
 		return
 	}
 	var undo []*Session
 	in := func(s *Session, k sockets) error {
-		err := w.in.watch(s.tunnel.l, k.own, false)
-		if err == nil {
+		var err error
+		if s.shared == nil {
+			err = w.in.watch(s.tunnel.l, k.own, false)
+		}
+		if err == nil && s.shared == nil {
 			err = w.in.watch(s.tunnel.l, k.fragile, false)
 		}
 		if err == nil {
@@ -261,17 +272,6 @@ func (w *worker) addAll(all []*Session, which []int, errs []error) {
 	if len(undo) > 0 {
 		w.out.call(func() { w.out.removeAll(undo) })
 	}
-}
-
-// senders are the sockets that a tunnel's packets leave through: its own, and one that lets the kernel fragment.
-func (w *worker) senders(t *Tunnel) (own, fragile *netio.Socket, err error) {
-	variant := t.cfg.variant()
-	if own, err = t.l.group.Sender(w.id, variant); err != nil {
-		return nil, nil, err
-	}
-	variant.DF = netio.DFClear
-	fragile, err = t.l.group.Sender(w.id, variant)
-	return own, fragile, err
 }
 
 func (w *worker) removeAll(all []*Session) {

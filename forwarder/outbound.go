@@ -30,6 +30,8 @@ type outbound struct {
 	f       *Forwarder
 	id      int
 	devices []*Session // [token]
+	shared  []*Shared  // [token without sharedToken]
+	tunnels []*Tunnel  // of sessions on shared devices
 	free    []int      // tokens to use again
 	queues  []*txQueue
 	slots   [][]byte // buffers for frames on their way; all are free again after flush
@@ -46,6 +48,11 @@ type outbound struct {
 
 	injectMu sync.Mutex
 	injected []injection
+
+	mailbox mailbox
+	parcels []parcel // [worker]
+	reading parcel   // room for what was in the mailbox
+	spare   [][]byte // buffers for parcels
 }
 
 // injection is a PPP frame of the control side.
@@ -118,6 +125,10 @@ func (o *outbound) removeAll(all []*Session) {
 }
 
 func (o *outbound) remove(s *Session) {
+	if s.shared != nil {
+		s.removed = true
+		return
+	}
 	if s.token >= len(o.devices) || o.devices[s.token] != s {
 		return
 	}
@@ -155,6 +166,11 @@ func (o *outbound) kernelCuts() bool {
 			return true
 		}
 	}
+	for _, t := range o.tunnels {
+		if t.ways[o.id].own.segments > 0 && !t.whole.Load() {
+			return true
+		}
+	}
 	return false
 }
 
@@ -176,6 +192,10 @@ func (o *outbound) unqueue(q *txQueue) {
 
 // handle reads a device until it is empty or has had its share: one batch.
 func (o *outbound) handle(e netio.Event) {
+	if e.Token >= sharedToken {
+		o.handleShared(o.shared[e.Token-sharedToken])
+		return
+	}
 	s := o.devices[e.Token]
 	for range batchPackets {
 		slot := o.slot()
@@ -236,6 +256,10 @@ func (o *outbound) frame(s *Session, buf []byte) {
 		o.drop(s, DropMalformed)
 		return
 	}
+	if s.tags == tagsKept && !tagged(inner) {
+		o.drop(s, DropUntagged)
+		return
+	}
 	m.tos = o.tos(s, inner)
 	if h := offload.ParseHeader(buf[txHeadroom-deviceHeader:]); h.GSOType != offload.GSONone || h.Flags != 0 {
 		sp, err := offload.Parse(inner, h, s.layer())
@@ -266,6 +290,8 @@ func (o *outbound) plain(m txMeta, buf []byte, proto encap.PPPProtocol, fr encap
 	if s.ppp {
 		front -= encap.PPPHeaderLen(proto, fr)
 		encap.AppendPPPHeader(buf[front:front], proto, fr)
+	} else if s.tags == tagsServed {
+		front = pushTag(buf, front, s.cfg.VLAN)
 	}
 	o.send(m, buf, front)
 }
@@ -308,13 +334,14 @@ func (o *outbound) send(m txMeta, buf []byte, front int) {
 	at := front - len(s.header)
 	o.putHeader(s, buf[at:front])
 	m.wire, m.packets, m.bytes = buf[at:], 1, len(m.inner)
-	q := s.queue
-	if s.tooLong(len(m.wire)) {
+	w := o.way(s)
+	q := w.own
+	if s.tooLong(len(m.wire)) || m.ip && s.overMTU(len(m.inner)) {
 		if !mayFragment(m, len(m.inner)) {
 			o.tooBig(m, len(m.wire)-len(m.inner))
 			return
 		}
-		q = s.fragile
+		q = w.fragile
 	}
 	o.enqueue(q, m)
 }
@@ -337,6 +364,10 @@ func (s *Session) fits(wire int) bool { return s.tunnel.outer+wire <= s.tunnel.l
 // round ends each round of events: what the control side offers is taken along, and everything leaves.
 func (o *outbound) round() {
 	o.takeInjected()
+	if len(o.shared) > 0 {
+		o.mail()
+		o.takeMail()
+	}
 	o.flush()
 	o.stats.add(o.total.packets, o.total.bytes)
 	o.total = run{}
@@ -394,7 +425,7 @@ func (o *outbound) takeInjected() {
 	o.injected = nil
 	o.injectMu.Unlock()
 	for _, j := range todo {
-		if o.devices[j.s.token] != j.s {
+		if !o.has(j.s) {
 			continue // removed meanwhile
 		}
 		slot := o.slot()
@@ -409,4 +440,12 @@ func (o *outbound) takeInjected() {
 		o.send(txMeta{s: j.s, inner: buf[txHeadroom:], tos: -1}, buf, txHeadroom)
 		o.stats.control.Add(1)
 	}
+}
+
+// has tells whether a session of this worker is still there.
+func (o *outbound) has(s *Session) bool {
+	if s.shared != nil {
+		return !s.removed
+	}
+	return o.devices[s.token] == s
 }

@@ -25,22 +25,30 @@ type Pseudowire uint8
 
 // The pseudowire types that the data plane knows.
 const (
-	Ethernet Pseudowire = iota // RFC 4719: whole MAC frames without FCS
-	PPP                        // PPP frames without flags, stuffing and FCS
+	Ethernet     Pseudowire = iota // RFC 4719: whole MAC frames without FCS
+	PPP                            // PPP frames without flags, stuffing and FCS
+	EthernetVLAN                   // RFC 4719: the same, each with an IEEE 802.1Q tag
 )
 
 // String gives the name used in configuration and API.
 func (p Pseudowire) String() string {
-	if p == PPP {
+	switch p {
+	case PPP:
 		return "ppp"
+	case EthernetVLAN:
+		return "eth-vlan"
+	default:
+		return "eth"
 	}
-	return "eth"
 }
 
 // SessionConfig describes a session. It does not change during the session's life.
 type SessionConfig struct {
 	Name       string
 	Pseudowire Pseudowire
+	// VLAN is, of an EthernetVLAN pseudowire, what tags frames in it, which have no tag on the device; 0: they have one there
+	// as well, and it stays.
+	VLAN uint16
 	// LocalID arrives in packets from the peer, PeerID is sent to it.
 	LocalID, PeerID encap.SessionID
 	// SendCookie goes into packets to the peer, ExpectCookie must be in packets from it.
@@ -57,6 +65,8 @@ type SessionConfig struct {
 	// is told by each frame's virtio header.
 	Merge  offload.Merge
 	Device Device
+	// Shared is the device of a PPP session that has none of its own; then neither Merge nor Device count.
+	Shared *Shared
 }
 
 // LinkState says what may pass a session. The zero value lets nothing pass.
@@ -101,10 +111,14 @@ type Session struct {
 	tunnel *Tunnel
 	worker *worker
 	dev    Device
+	shared *Shared // nil: dev is the session's own
 	ppp    bool
+	tags   tags
 
 	mtu  atomic.Int32  // of the device: limit for MSS clamping
 	link atomic.Uint32 // LinkState.bits
+	// source4 is the peer's IPv4 address on a shared device, 0: not known.
+	source4 atomic.Uint32
 
 	// The inbound loop's.
 	expect encap.DataHeader // of packets from the peer
@@ -123,6 +137,7 @@ type Session struct {
 	queue   *txQueue // the tunnel's own socket
 	fragile *txQueue // socket that lets the kernel fragment; the same as queue without DF
 	token   int
+	removed bool
 
 	rx, tx traffic
 	drops  drops
@@ -135,6 +150,7 @@ var (
 	ErrDuplicateSession = errors.New("session id is in use on this local address")
 	ErrSessionID        = errors.New("session id 0 is not a session")
 	ErrClosed           = errors.New("forwarder is closed")
+	ErrSharedPPP        = errors.New("only PPP sessions can share a TUN device")
 )
 
 // AddSession starts a session on t: from now on its packets are accepted and its device is read. Nothing passes
@@ -155,11 +171,11 @@ func (f *Forwarder) AddSessions(all []NewSession) ([]*Session, []error) {
 	sessions, errs := make([]*Session, len(all)), make([]error, len(all))
 	byWorker := make([][]int, len(f.workers))
 	for i, n := range all {
-		if n.Config.LocalID == 0 || n.Config.PeerID == 0 {
-			errs[i] = ErrSessionID
+		s, err := f.newSession(n.Tunnel, n.Config)
+		if err != nil {
+			errs[i] = err
 			continue
 		}
-		s := f.newSession(n.Tunnel, n.Config)
 		sessions[i] = s
 		byWorker[s.worker.id] = append(byWorker[s.worker.id], i)
 	}
@@ -174,22 +190,35 @@ func (f *Forwarder) AddSessions(all []NewSession) ([]*Session, []error) {
 	return sessions, errs
 }
 
-func (f *Forwarder) newSession(t *Tunnel, cfg SessionConfig) *Session {
+func (f *Forwarder) newSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
+	if cfg.LocalID == 0 || cfg.PeerID == 0 {
+		return nil, ErrSessionID
+	}
 	s := &Session{
 		cfg:    cfg,
 		tunnel: t,
 		worker: f.owner(cfg.LocalID),
 		dev:    cfg.Device,
 		ppp:    cfg.Pseudowire == PPP,
+		tags:   cfg.tags(),
 		expect: t.expect(cfg),
 		header: t.header(cfg).AppendTo(nil),
 	}
-	s.target = offload.Target{Sink: s, Layer: s.layer(), Merge: cfg.Merge}
+	if s.shared = cfg.Shared; s.shared != nil {
+		if !s.ppp {
+			return nil, ErrSharedPPP
+		}
+		s.dev, s.cfg.Merge = s.shared.cfg.Queues[s.worker.id], s.shared.cfg.Merge
+		if err := f.share(t); err != nil {
+			return nil, err
+		}
+	}
+	s.target = offload.Target{Sink: s, Layer: s.layer(), Merge: s.cfg.Merge}
 	s.shortHeader = s.expect.Len() < deviceHeader
 	if cfg.ReorderTimeout > 0 {
 		s.reorder = newReorderQueue(cfg.ReorderTimeout)
 	}
-	return s
+	return s, nil
 }
 
 // RemoveSession ends a session. When it returns neither loop touches the session or its device again.
@@ -199,6 +228,9 @@ func (f *Forwarder) RemoveSession(s *Session) { f.RemoveSessions([]*Session{s}) 
 func (f *Forwarder) RemoveSessions(all []*Session) {
 	byWorker := make([][]*Session, len(f.workers))
 	for _, s := range all {
+		if s.shared != nil {
+			s.SetLink(LinkState{}) // for the other workers
+		}
 		byWorker[s.worker.id] = append(byWorker[s.worker.id], s)
 	}
 	for w, some := range byWorker {
@@ -219,7 +251,12 @@ func (s *Session) Worker() int { return s.worker.id }
 func (s *Session) SetLink(l LinkState) { s.link.Store(l.bits()) }
 
 // SetMTU tells the device's MTU, in bytes, which MSS clamping goes by. Any goroutine may call it.
-func (s *Session) SetMTU(mtu int) { s.mtu.Store(int32(mtu)) }
+func (s *Session) SetMTU(mtu int) {
+	if s.tags == tagsKept {
+		mtu += encap.VLANTagLen // clamping takes the tag off, for which the MTU has room already
+	}
+	s.mtu.Store(int32(mtu))
+}
 
 // Inject sends a whole PPP frame into the pseudowire, whatever the link state. The frame is copied. Any goroutine
 // may call it; false means that the worker's queue was full and the frame was counted as dropped.

@@ -50,6 +50,8 @@ func inPPP(ip []byte) []byte {
 
 func asPPP(c *SessionConfig) { c.Pseudowire = PPP }
 
+func asTagged(c *SessionConfig) { c.Pseudowire, c.VLAN = EthernetVLAN, 7 }
+
 func asNumbered(c *SessionConfig) {
 	c.Pseudowire, c.Sequence = PPP, true
 	c.SendSublayer, c.ExpectSublayer = encap.SublayerDefault, encap.SublayerDefault
@@ -68,6 +70,7 @@ func BenchmarkInbound(b *testing.B) {
 		frame  []byte
 	}{
 		{"eth", func(*SessionConfig) {}, ethernet(0x0800, 0, ipv4Packet(1000, true, 1))},
+		{"eth-vlan", asTagged, ethernet(0x0800, 1, ipv4Packet(1000, true, 1))},
 		{"ppp", asPPP, inPPP(ipv4Packet(1000, true, 1))},
 		{"ppp numbered", asNumbered, inPPP(ipv4Packet(1000, true, 1))},
 		{"ppp numbered with a reorder queue", func(c *SessionConfig) {
@@ -188,6 +191,7 @@ func BenchmarkOutbound(b *testing.B) {
 		packets int // that leave for each frame
 	}{
 		{"eth", func(*SessionConfig) {}, append(make([]byte, deviceHeader), ethernet(0x0800, 0, ipv4Packet(64, true, 1))...), 1, 1},
+		{"eth-vlan", asTagged, append(make([]byte, deviceHeader), ethernet(0x0800, 0, ipv4Packet(64, true, 1))...), 1, 1},
 		{"ppp", asPPP, small, 1, 1},
 		{"ppp numbered", asNumbered, small, 1, 1},
 		{"ppp 1400", asPPP, append(make([]byte, deviceHeader), ipv4Packet(1400, true, 1)...), 1, 1},

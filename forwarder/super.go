@@ -18,21 +18,25 @@ const (
 // takes in one send where it can (UDP_SEGMENT).
 func (o *outbound) super(m txMeta, sp *offload.Super, proto encap.PPPProtocol, fr encap.PPPFraming) {
 	s := m.s
-	ppp := 0
-	if s.ppp {
-		ppp = encap.PPPHeaderLen(proto, fr)
+	own := 0 // of the pseudowire
+	switch {
+	case s.ppp:
+		own = encap.PPPHeaderLen(proto, fr)
+	case s.tags == tagsServed:
+		own = encap.VLANTagLen
 	}
-	front := len(s.header) + ppp
+	front := len(s.header) + own
 	n, segment, _ := sp.Segments()
 	o.bulk = o.bulk || len(m.inner) >= bulkFrame
-	q := s.queue
-	if s.tooLong(front + segment) {
+	w := o.way(s)
+	q := w.own
+	if s.tooLong(front+segment) || s.overMTU(segment) {
 		if !mayFragment(m, segment) {
 			m.packets = n
 			o.tooBig(m, front)
 			return
 		}
-		q = s.fragile
+		q = w.fragile
 	}
 	fit := sp.Fit(front, netio.MaxSegmentBytes, most(q, s))
 	if fit == 0 {
@@ -46,8 +50,11 @@ func (o *outbound) super(m txMeta, sp *offload.Super, proto encap.PPPProtocol, f
 		wire := sp.Append(o.cut(), front, first, k)
 		for at := 0; at < len(wire); at += front + segment {
 			o.putHeader(s, wire[at:at+len(s.header)])
-			if s.ppp {
+			switch {
+			case s.ppp:
 				encap.AppendPPPHeader(wire[at+len(s.header):at+len(s.header)], proto, fr)
+			case s.tags == tagsServed:
+				pushTag(wire, at+front, s.cfg.VLAN)
 			}
 		}
 		o.sendCut(q, m, wire, front+segment, front)

@@ -84,6 +84,8 @@ func TestSuperPackets(t *testing.T) {
 		{"no cookie: headers shorter than a device's", func(_ *TunnelConfig, c *SessionConfig) {
 			c.SendCookie, c.ExpectCookie = encap.Cookie{}, encap.Cookie{}
 		}, 0, 8},
+		{"VLAN pseudowire", asVLAN(7), 0, 8},
+		{"VLAN pseudowire, tags of the device", asVLAN(0), 1, 8},
 		{"numbered", func(_ *TunnelConfig, c *SessionConfig) {
 			c.Sequence, c.SendSublayer, c.ExpectSublayer = true, encap.SublayerDefault, encap.SublayerDefault
 		}, -1, 8},

@@ -37,7 +37,13 @@ func (o *outbound) tooBig(m txMeta, overhead int) {
 	if !o.limiter.take() {
 		return
 	}
+	if s.tags == tagsServed {
+		m.unpushed()
+	}
 	room := s.tunnel.limit() - s.tunnel.outer - overhead
+	if s.shared != nil {
+		room = min(room, int(s.mtu.Load()))
+	}
 	b := append(o.scratch[:0], make([]byte, deviceHeader)...)
 	if s.ppp {
 		b = encap.AppendTooBig(b, m.inner, room)

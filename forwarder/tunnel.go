@@ -46,6 +46,9 @@ type Tunnel struct {
 	outer   int            // IP and UDP header, bytes
 	pathMTU atomic.Int32
 	whole   atomic.Bool // the kernel refused to cut messages on the way to this peer
+
+	shareMu sync.Mutex
+	ways    []way // [worker] of sessions on shared devices; set before the first of them, nil: there was none
 }
 
 // AddTunnel opens the tunnel's local address, which tunnels share, and finds the path MTU.
@@ -86,6 +89,7 @@ func (f *Forwarder) AddTunnel(cfg TunnelConfig) (*Tunnel, error) {
 
 // RemoveTunnel ends a tunnel that has no sessions any more; the last one on a local address closes its sockets.
 func (f *Forwarder) RemoveTunnel(t *Tunnel) {
+	f.unshare(t)
 	t.l.leave(t)
 	f.release(t.l)
 }
@@ -112,12 +116,20 @@ func (t *Tunnel) ProbePathMTU() bool {
 // MTU is the inner MTU of a session: the largest IP packet, Ethernet's header not counted, that goes into the
 // pseudowire without being fragmented. PPP is counted with its full header of four bytes.
 func (t *Tunnel) MTU(cfg SessionConfig) int {
-	return encap.MTU(t.limit(), t.header(cfg), !t.cfg.Peer.Addr().Is4(), cfg.Pseudowire == PPP)
+	return t.innerMTU(cfg, t.header(cfg))
 }
 
 // ReceiveMTU is the inner MTU of the other direction, by what is expected from the peer.
 func (t *Tunnel) ReceiveMTU(cfg SessionConfig) int {
-	return encap.MTU(t.limit(), t.expect(cfg), !t.cfg.Peer.Addr().Is4(), cfg.Pseudowire == PPP)
+	return t.innerMTU(cfg, t.expect(cfg))
+}
+
+func (t *Tunnel) innerMTU(cfg SessionConfig, h encap.DataHeader) int {
+	mtu := encap.MTU(t.limit(), h, !t.cfg.Peer.Addr().Is4(), cfg.Pseudowire == PPP)
+	if cfg.Pseudowire == EthernetVLAN {
+		mtu = max(mtu-encap.VLANTagLen, 0)
+	}
+	return mtu
 }
 
 func (t *Tunnel) header(cfg SessionConfig) encap.DataHeader {

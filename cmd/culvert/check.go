@@ -135,7 +135,7 @@ func plannedSessions(w io.Writer, tunnels []config.Tunnel, limit int) error {
 		byName := slices.SortedFunc(slices.Values(v.Sessions), func(a, b config.Session) int { return cmp.Compare(a.Name, b.Name) })
 		for j := range byName[:min(limit, len(byName))] {
 			s := &byName[j]
-			t.row(v.Name+"/"+s.Name, pseudowire(s.Pseudowire), s.InterfaceName, assigned(s.SID), assigned(s.PSID), sessionMTU(v, s))
+			t.row(v.Name+"/"+s.Name, s.Pseudowire.String(), s.InterfaceName, assigned(s.SID), assigned(s.PSID), sessionMTU(v, s))
 		}
 		limit -= min(limit, len(byName))
 	}
@@ -169,19 +169,7 @@ func sessionMTU(t *config.Tunnel, s *config.Session) int {
 		cookie, _ = encap.NewCookie(make([]byte, s.CookieSize))
 	}
 	header := encap.DataHeader{Transport: t.Transport, SessionID: s.PSID, Cookie: cookie, Sublayer: s.Sublayer}
-	return encap.MTU(path-t.UnderlayOverhead, header, t.Peer.Addr().Unmap().Is6(), s.Pseudowire == config.PseudowirePPP)
-}
-
-// pseudowire is the configuration's word for the type.
-func pseudowire(p config.Pseudowire) string {
-	switch p {
-	case config.PseudowirePPP:
-		return "ppp"
-	case config.PseudowireEthernet:
-		return "eth"
-	default:
-		return ""
-	}
+	return s.Pseudowire.MTU(path-t.UnderlayOverhead, header, t.Peer.Addr().Unmap().Is6())
 }
 
 // plural counts things in English.

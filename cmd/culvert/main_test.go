@@ -185,6 +185,13 @@ func (source) Pools() []mgmt.Pool {
 	}
 }
 
+func (source) Shared() []mgmt.Shared {
+	return []mgmt.Shared{
+		{Name: "subscribers", Interface: "subs", MTU: 1500, Sessions: 12345, Destinations: 24690, Refused: 1, Drops: map[string]uint64{"no_route": 7, "link_local": 2}},
+		{Name: "old", Interface: "old0", MTU: 1400, Lost: true},
+	}
+}
+
 func (source) Messages(name string) ([]mgmt.Message, bool) {
 	if name != "t2" {
 		return nil, name == "t3"

@@ -54,6 +54,12 @@ func newShow() *cobra.Command {
 			}),
 		},
 		&cobra.Command{
+			Use: "shared", Short: "devices that many sessions have in common", Args: noArgs,
+			RunE: work(func(cmd *cobra.Command, _ []string) error {
+				return show(cmd, flags, mgmt.QueryShared(), sharedTable)
+			}),
+		},
+		&cobra.Command{
 			Use: "drops", Short: "why packets were dropped, and how many", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
 				return show(cmd, flags, mgmt.QueryDrops(), dropTable)

@@ -33,6 +33,7 @@ func TestShow(t *testing.T) {
 		{"workers.txt", []string{"workers"}},
 		{"drops.txt", []string{"drops"}},
 		{"pools.txt", []string{"pools"}},
+		{"shared.txt", []string{"shared"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.golden, func(t *testing.T) {
@@ -70,6 +71,7 @@ func TestShowJSON(t *testing.T) {
 		"/v1/workers":                 {"workers"},
 		"/v1/drops":                   {"drops"},
 		"/v1/pools":                   {"pools"},
+		"/v1/shared":                  {"shared"},
 	} {
 		resp, err := curl.Get("http://culvert" + path)
 		if err != nil {
@@ -95,7 +97,7 @@ func TestShowFails(t *testing.T) {
 	wantFailure(t, culvert("show", "session", "s1", "--json", "--socket", socket), exitFailure,
 		`culvert: session name "s1" is not of the form tunnel/session`)
 	none := filepath.Join(t.TempDir(), "s")
-	for _, what := range []string{"tunnels", "sessions", "workers", "drops", "pools"} {
+	for _, what := range []string{"tunnels", "sessions", "workers", "drops", "pools", "shared"} {
 		wantFailure(t, culvert("show", what, "--socket", none), exitFailure,
 			"culvert: cannot reach culvert at "+none+": is `culvert run` active?")
 	}

@@ -90,6 +90,22 @@ func poolTable(w io.Writer, ps []mgmt.Pool) error {
 	return t.flush()
 }
 
+func sharedTable(w io.Writer, all []mgmt.Shared) error {
+	t := newTable(w, "SHARED", "INTERFACE", "STATE", "MTU", "SESSIONS", "DESTINATIONS", "REFUSED", "DROPPED")
+	for i := range all {
+		v := &all[i]
+		state, dropped := "up", uint64(0)
+		if v.Lost {
+			state = "lost"
+		}
+		for _, n := range v.Drops {
+			dropped += n
+		}
+		t.row(v.Name, v.Interface, state, v.MTU, count(uint64(v.Sessions)), count(uint64(v.Destinations)), count(v.Refused), count(dropped))
+	}
+	return t.flush()
+}
+
 // sessionDetail prints one session as lines of name and value; counters are exact here.
 func sessionDetail(w io.Writer, s mgmt.Session) error {
 	t := newTable(w)

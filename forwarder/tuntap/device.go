@@ -16,6 +16,7 @@ type Device struct {
 	index int
 	ns    *namespace
 	queue *Queue
+	more  []*Queue // of a device with several queues
 
 	mu     sync.Mutex // guards closed, and keeps ns and the queue's descriptor alive while a method uses them
 	closed bool
@@ -129,6 +130,9 @@ func (d *Device) Close() error {
 	return d.use("close", func() error {
 		d.closed = true
 		defer d.ns.release()
+		for _, q := range d.more {
+			_ = q.Close()
+		}
 		if err := d.queue.Close(); err != nil {
 			return err
 		}

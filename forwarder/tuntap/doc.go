@@ -53,6 +53,6 @@
 //   - RFC 2863 section 3.1.12: ifOperStatus follows the carrier
 //   - RFC 8200 section 5: IPv6 does not exist on a link with an MTU below 1280
 //
-// Left out: multi-queue devices (IFF_MULTI_QUEUE costs 3.8 MB and 11.6 ms a device), NAPI mode, and of the
-// offloads UFO, which Linux has removed.
+// Devices with several queues (CreateMulti) are for many sessions to share: IFF_MULTI_QUEUE costs 3.8 MB and 11.6 ms a
+// device. Left out: NAPI mode, and of the offloads UFO, which Linux has removed.
 package tuntap

@@ -22,6 +22,7 @@ type namespace struct {
 	raw    map[int]*nl.SocketHandle // requests the library has no call for
 	bulk   rtnetlink                // many requests at once
 	refs   int                      // guarded by spaces.Mutex
+	links  *linkWatch               // likewise; nil: no device is watched
 }
 
 // nsID identifies a namespace: the inode of its nsfs file (namespaces(7)).
@@ -76,6 +77,9 @@ func (ns *namespace) release() {
 }
 
 func (ns *namespace) close() {
+	if ns.links != nil {
+		ns.links.close()
+	}
 	if ns.handle != nil {
 		ns.handle.Close()
 	}

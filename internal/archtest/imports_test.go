@@ -14,7 +14,8 @@ var mayKnow = map[string][]string{
 	"encap":             {},
 	"pppfsm":            {"encap"},
 	"control":           {"encap"},
-	"forwarder":         {"encap", "forwarder/netio", "forwarder/offload", "forwarder/tuntap"},
+	"forwarder":         {"encap", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap"},
+	"forwarder/lpm":     {},
 	"forwarder/netio":   {"encap"},
 	"forwarder/offload": {"encap"},
 	"forwarder/tuntap":  {"encap"},
@@ -23,6 +24,7 @@ var mayKnow = map[string][]string{
 	"internal/doctor":   {},
 	"internal/ipv6link": {"encap"},
 	"internal/pool":     {},
+	"internal/metrics":  {"internal/mgmt"},
 	"internal/mgmt":     {"internal/version"},
 	"internal/script":   {},
 	"internal/version":  {},
@@ -34,7 +36,7 @@ var mayKnow = map[string][]string{
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
 	"encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
-	"internal/doctor",
+	"internal/doctor", "forwarder/lpm",
 }
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.

@@ -234,11 +234,11 @@ var badFiles = []struct{ name, text, want string }{
 		"f.toml:6: tunnel.t1.session.s1.sid: missing\nf.toml:6: tunnel.t1.session.s1.psid: missing"},
 	{
 		"pppac", minimal + "[tunnel.t1.session.s1]\npseudowire = \"pppac\"\npppoe_session_id = 1\n",
-		`f.toml:7: tunnel.t1.session.s1.pseudowire: "pppac" (PPPoE access concentrator) is not supported, only "eth" and "ppp"`,
+		`f.toml:7: tunnel.t1.session.s1.pseudowire: "pppac" (PPPoE access concentrator) is not supported, only "eth", "eth-vlan" or "ppp"`,
 	},
 	{
 		"pseudowire", minimal + strings.Replace(goodSession, "eth", "monkey", 1),
-		`f.toml:7: tunnel.t1.session.s1.pseudowire: must be "eth" or "ppp", not "monkey"`,
+		`f.toml:7: tunnel.t1.session.s1.pseudowire: must be "eth", "eth-vlan" or "ppp", not "monkey"`,
 	},
 	{"pppd_args", minimal + goodSession + "pppd_args = \"/x\"\n", "f.toml:10: tunnel.t1.session.s1.pppd_args: not supported: " +
 		"put the options into pppd_options of a table [ppp.NAME] and name that with ppp_profile"},
@@ -330,8 +330,8 @@ var badFiles = []struct{ name, text, want string }{
 	{
 		"mac and bridge for PPP", minimal + strings.Replace(goodSession, "eth", "ppp", 1) +
 			"mac = \"02:00:00:00:00:01\"\nbridge = \"br0\"\n",
-		"f.toml:10: tunnel.t1.session.s1.mac: only for pseudowire = \"eth\"\n" +
-			"f.toml:11: tunnel.t1.session.s1.bridge: only for pseudowire = \"eth\"",
+		"f.toml:10: tunnel.t1.session.s1.mac: only for pseudowire = \"eth\" and \"eth-vlan\"\n" +
+			"f.toml:11: tunnel.t1.session.s1.bridge: only for pseudowire = \"eth\" and \"eth-vlan\"",
 	},
 	{
 		"mac", minimal + goodSession + "mac = \"02:00\"\n",

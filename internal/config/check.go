@@ -31,6 +31,9 @@ type uniqueness struct {
 // checkTunnels makes the checks that concern several tables, and names the interfaces that have no name yet.
 func (p *parser) checkTunnels(tunnels []*tunnel) {
 	u := uniqueness{p: p, tids: map[uint32]*tunnel{}, sids: map[listens]*session{}, devices: map[deviceName]*session{}}
+	for _, s := range p.shared {
+		u.device(&s.session)
+	}
 	for _, t := range tunnels {
 		if t.TID != 0 && !t.foreign {
 			u.tid(t)
@@ -39,7 +42,7 @@ func (p *parser) checkTunnels(tunnels []*tunnel) {
 			if s.SID != 0 && t.Local.IsValid() && !s.foreign {
 				u.sid(t, s)
 			}
-			if s.InterfaceName != "" && !s.foreign {
+			if s.InterfaceName != "" && s.device == nil && !s.foreign {
 				u.device(s)
 			}
 		}
@@ -51,6 +54,7 @@ func (p *parser) checkTunnels(tunnels []*tunnel) {
 			}
 		}
 	}
+	u.checkDevices()
 }
 
 func (u *uniqueness) tid(t *tunnel) {

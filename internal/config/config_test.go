@@ -272,7 +272,7 @@ bridge = "br0"
 netns = "blue"
 `)
 	want := &Config{
-		File: "f.toml", API: API{Socket: "/tmp/x.sock", Metrics: "127.0.0.1:9115"}, Workers: 2, Group: 77, LogLevel: "debug",
+		File: "f.toml", API: API{Socket: "/tmp/x.sock", Metrics: "127.0.0.1:9115", MetricsLine: 7}, Workers: 2, Group: 77, LogLevel: "debug",
 		Tunnels: []Tunnel{{
 			Name: "t1", Line: 10, Transport: encap.TransportUDP,
 			Local: netip.MustParseAddrPort("[2001:db8::1]:1702"), Peer: netip.MustParseAddrPort("[2001:db8::2]:1701"),

@@ -22,6 +22,7 @@ func keyLists() map[string][]string {
 		"[tunnel.NAME.session.NAME]": slices.Sorted(maps.Keys(sessionKeys)),
 		"[ppp.NAME]":                 slices.Sorted(maps.Keys(pppKeys)),
 		"[listen.NAME]":              slices.Sorted(maps.Keys(listenKeys)),
+		"[shared.NAME]":              slices.Sorted(maps.Keys(sharedKeys)),
 		"[peer.NAME]":                slices.Sorted(maps.Keys(peerKeys)),
 		"[profile.session.NAME]":     slices.Sorted(maps.Keys(profileKeys)),
 	}
@@ -100,9 +101,10 @@ func TestFullExample(t *testing.T) {
 		"[peer.NAME]":                {"\n[peer.access]", "\n["},
 		"[profile.session.NAME]":     {"\n[profile.session.subscribers]", "\n["},
 		"[ppp.NAME]":                 {"\n[ppp.p0]", "\n["},
+		"[shared.NAME]":              {"\n[shared.subscribers]", "\n["},
 		"[pool.NAME]":                {"\n[pool.lan]", "\n["},
 	}
-	tables := []string{"api", "devices", "tunnel", "ppp", "session", "pool", "listen", "peer", "profile"}
+	tables := []string{"api", "devices", "tunnel", "ppp", "session", "pool", "listen", "peer", "profile", "shared"}
 	for heading, keys := range keyLists() {
 		_, part, _ := strings.Cut(text, parts[heading][0])
 		part, _, _ = strings.Cut(part, parts[heading][1])
@@ -144,6 +146,9 @@ remote_end_id = "sreid_{n}"
 n = "0-999"
 interface_name = "sub{n}"
 ppp_profile = "p0"
+[shared.subscribers]
+addresses = ["10.77.0.1/32"]
+routes = ["10.77.0.0/16"]
 [pool.customers]
 ranges = ["10.64.0.0/16", "192.0.2.10-192.0.2.99"]
 exclude = ["10.64.0.1"]
@@ -158,6 +163,7 @@ exclude = ["2001:db8:8000::/56"]
 	for _, c := range []*Config{full, bare} {
 		c.File, c.Tunnels[0].Line = "", 0
 		c.Listens[0].Line, c.Peers[0].Line, c.Profiles[0].Line = 0, 0, 0
+		c.Shared[0].Line = 0
 		for i := range c.Pools {
 			c.Pools[i].Line = 0
 		}

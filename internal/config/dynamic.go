@@ -23,14 +23,14 @@ type peering struct {
 	profile control.Profile
 	digest  *node // the key, nil: not there
 	empty   *node // secret = "", nil: there is another one or none
+
+	pseudowires []Pseudowire           // that may be asked for; nil: all
+	pppType     control.PseudowireType // number of PPP
 }
 
 var digests = map[string]control.DigestMode{
 	"auto": control.DigestAuto, "off": control.DigestOff, "md5": control.DigestModeMD5, "sha1": control.DigestModeSHA1,
 }
-
-// offered are the pseudowire types that we take part in.
-var offered = []control.PseudowireType{control.PseudowirePPP, control.PseudowireEthernet}
 
 // sharedSecrets reads one secret, which may be empty, or two of which one replaces the other. Their values stay out of
 // errors.
@@ -72,7 +72,7 @@ func (p *parser) hostName(v *node, to *string) {
 // checkPeering fills in defaults, and reports what contradicts itself at the table n.
 func (p *parser) checkPeering(n *node, c *peering) {
 	f := &c.profile
-	f.Pseudowires = offered
+	c.offer()
 	if f.HostName == "" {
 		f.HostName = ourHostName()
 	}
@@ -111,7 +111,7 @@ func (p *parser) dynamicTunnel(t *tunnel) {
 	if v := t.n.get("local"); v != nil && t.Local.IsValid() && t.Local.Addr().IsUnspecified() {
 		p.fail(v, "must be one address of this host in a dynamic tunnel, not %s", t.Local.Addr())
 	}
-	t.Control = &t.peering.profile
+	t.Control, t.PPPType = &t.peering.profile, t.pppType
 }
 
 // refuse reports keys that mean nothing here.

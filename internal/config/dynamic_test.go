@@ -162,7 +162,7 @@ func TestBadDynamic(t *testing.T) {
 		{"same end id", template + "remote_end_id = \"s\"\n", "f.toml:9: profile.session.t.remote_end_id: \"s\" is already that of profile.session.s (line 5)"},
 		{
 			"overlap", template + "n = \"0-9\"\nremote_end_id = \"a{n}\"\n[profile.session.u]\npseudowire = \"eth\"\nn = \"9-10\"\nremote_end_id = \"a{n}\"\n",
-			"f.toml:14: profile.session.u.remote_end_id: \"a{n}\" is already that of profile.session.t (line 7)",
+			"f.toml:14: profile.session.u.remote_end_id: \"a9\" is already that of profile.session.t (line 7)",
 		},
 		{"sid", respond + "sid = 1\n", "f.toml:7: profile.session.s.sid: unknown key"},
 		{"not a profile", minimal + "[profile.x]\n", "f.toml:6: profile.x: unknown key"},

@@ -11,7 +11,7 @@ func readSessions(p *parser, n *node, t *tunnel) []*session {
 	if s.foreign {
 		return []*session{s}
 	}
-	all := &sessionProfile{session: *s}
+	all := &sessionProfile{session: *s, dials: true}
 	if v == nil {
 		p.checkMarks(all)
 		return []*session{s}
@@ -41,7 +41,7 @@ func (s *sessionProfile) expand() []*session {
 	t := SessionProfile{Session: s.Session, Template: true, First: s.first, Last: s.last, Steps: s.steps}
 	all := make([]*session, 0, s.last-s.first+1)
 	for n := s.first; n <= s.last; n++ {
-		all = append(all, &session{Session: t.At(n), n: s.n, profile: s.profile})
+		all = append(all, &session{Session: t.At(n), n: s.n, profile: s.profile, device: s.device})
 	}
 	return all
 }

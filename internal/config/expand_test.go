@@ -35,8 +35,11 @@ local_address = "10.64.0.0+{n}"
 			t.Errorf("%d: %v, not %v: %+v", i, got, want, s)
 		}
 	}
-	if c, err = Parse("f.toml", []byte(dialed+"n = \"0-2\"\nremote_end_id = \"{n}\"\n")); err != nil {
+	if c, err = Parse("f.toml", []byte(dialed+"peer_address = \"192.0.2.9\"\nn = \"0-2\"\nremote_end_id = \"{n}\"\n")); err != nil {
 		t.Fatal(err)
+	}
+	if len(c.Warnings) > 0 {
+		t.Errorf("one access server at the other end of all: %v", c.Warnings)
 	}
 	if s := c.Tunnels[0].Sessions[2]; s.InterfaceName != "up-s-2" {
 		t.Errorf("made name %q", s.InterfaceName)

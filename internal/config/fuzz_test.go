@@ -69,7 +69,15 @@ func checkInvariants(t interface {
 			t.Errorf("peer %q: %v, line %d", x.Name, err, x.Line)
 		}
 	}
+	claimed := map[string]string{}
 	for _, x := range c.Profiles {
+		for n := x.First; x.Template && n <= min(x.Last, x.First+100); n++ {
+			if s := x.At(n); claimed[s.RemoteEndID] != "" {
+				t.Errorf("profiles %q and %q have %q", x.Name, claimed[s.RemoteEndID], s.RemoteEndID)
+			} else {
+				claimed[s.RemoteEndID] = x.Name
+			}
+		}
 		for _, n := range []int{x.First, x.Last} {
 			s := x.At(n)
 			if got, ok := x.Number(s.RemoteEndID); x.Template && (!ok || got != n) || s.InterfaceName != "" && nameProblem(s.InterfaceName) != "" {
@@ -157,6 +165,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(growing + "n = \"1-45999\"\npseudowire = \"ppp\"\npeer_address = \"10.64.0.0+{n}\"\nlocal_address = \"10.1.0.1\"\n" +
 		"addresses = [\"2001:db8::1/64+{n}\", \"10.2.0.0+{n}/32\"]\nroutes = [\"10.80.0.0/24+{n} via 10.2.0.0+{n}\"]\n"))
+	f.Add([]byte(growing + "n = \"10-19\"\npseudowire = \"eth\"\ninterface_name = \"i{n}\"\n[profile.session.u]\nremote_end_id = \"b1{n}\"\n" +
+		"n = \"0-9\"\npseudowire = \"eth\"\ninterface_name = \"i2{n}\"\n"))
 	f.Add([]byte(growing + "n = \"0-9\"\npseudowire = \"eth\"\nmac = \"02:00:00:00:00:00+{n}\"\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := parseText(t, string(data))

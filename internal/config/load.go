@@ -63,9 +63,14 @@ type parser struct {
 	report
 	names    *names
 	pools    []*addressPool // in file order
+	shared   []*shared      // likewise
 	profiles map[string]*profile
 	secrets  map[string]secretsFile    // by path: a file is read once
 	prefixes map[netip.Prefix]*profile // that have it as ipv6_prefix
+	// The session profiles, and of them those without a number by Remote End ID, and the templates.
+	answers   []*sessionProfile
+	exact     map[string]*sessionProfile
+	templates []*sessionProfile
 }
 
 // file is the whole document: what it says and, for checks across tables, where.
@@ -88,6 +93,7 @@ var (
 		"devices": func(p *parser, v *node, f *file) { table(p, v, devicesKeys, &f.Config) },
 		"pool":    func(*parser, *node, *file) {},
 		"ppp":     func(*parser, *node, *file) {},
+		"shared":  func(*parser, *node, *file) {},
 		"tunnel":  func(p *parser, v *node, f *file) { f.tunnels = readTunnels(p, v) },
 		"listen":  func(p *parser, v *node, f *file) { f.Listens = readListens(p, v) },
 		"peer":    func(p *parser, v *node, f *file) { f.Peers = readPeers(p, v) },
@@ -146,17 +152,23 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 	}}
 	p.pools = readPools(p, root.get("pool"))
 	p.profiles = readProfiles(p, root.get("ppp"))
+	p.shared = readShared(p, root.get("shared"))
 	decode(p, root, fileKeys, f)
 	if t := root.get("tunnel"); root.get("listen") == nil && (t == nil || t.kind == kindTable && t.size == 0) {
 		p.at(0, "", "no tunnel: at least one table [tunnel.NAME] is needed")
 	}
 	p.checkTunnels(f.tunnels)
 	p.checkResponder(root, &f.Config)
+	p.checkPoolSizes()
+	p.checkPeers(f.tunnels)
 	if err := p.err(); err != nil {
 		return nil, err
 	}
 	for _, a := range p.pools {
 		f.Pools = append(f.Pools, a.Pool)
+	}
+	for _, s := range p.shared {
+		f.Shared = append(f.Shared, s.finish())
 	}
 	for _, t := range f.tunnels {
 		f.Tunnels = append(f.Tunnels, t.finish())
@@ -189,4 +201,5 @@ func (p *parser) metrics(v *node, a *API) {
 		return
 	}
 	a.Metrics = s
+	a.MetricsLine, _ = p.lines.position(int(v.at))
 }

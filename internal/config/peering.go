@@ -26,6 +26,8 @@ var peeringKeys = keys[peering]{
 	"ack":           func(p *parser, v *node, c *peering) { choice(p, v, &c.profile.Ack, acks) },
 	"strict":        func(p *parser, v *node, c *peering) { p.boolean(v, &c.profile.Strict) },
 	"setup_timeout": func(p *parser, v *node, c *peering) { p.milliseconds(v, &c.profile.SetupTimeout) },
+	"pseudowires":   func(p *parser, v *node, c *peering) { p.offered(v, c) },
+	"ppp_pw_type":   func(p *parser, v *node, c *peering) { p.pppType(v, c) },
 	"max_sessions":  func(p *parser, v *node, c *peering) { integer(p, v, &c.profile.MaxSessions, 1, 1<<20) },
 }
 

@@ -50,6 +50,7 @@ type sessionProfile struct {
 	session
 	first, last int
 	template    bool
+	dials       bool // it is one of a tunnel, and we are the subscriber
 }
 
 // numberMark is where a profile's number goes.
@@ -61,8 +62,8 @@ const maxNumber = 999_999_999
 // profileKeys are those of a session that control messages do not decide, and the numbers of a template.
 var profileKeys = func() keys[sessionProfile] {
 	all := keys[sessionProfile]{"n": (*parser).numbers}
-	for name, set := range pick(sessionKeys, "pseudowire", "remote_end_id", "cookie_size", "l2spec_type", "seqnum",
-		"reorder_timeout", "interface_name", "ppp_profile", "mtu", "clamp_mss", "txqueuelen", "mac", "addresses", "routes",
+	for name, set := range pick(sessionKeys, "pseudowire", "vlan", "remote_end_id", "cookie_size", "l2spec_type", "seqnum",
+		"reorder_timeout", "interface_name", "interface", "ppp_profile", "mtu", "clamp_mss", "txqueuelen", "mac", "addresses", "routes",
 		"bridge", "netns", "l2spec_force", "local_address", "peer_address") {
 		all[name] = func(p *parser, v *node, s *sessionProfile) { set(p, v, &s.session) }
 	}
@@ -96,7 +97,7 @@ func readPeers(p *parser, v *node) (all []Peer) {
 		if len(c.profile.Secrets) == 0 && (n.get("secret") == nil || c.empty != nil) && len(c.Addresses) == 0 && !c.Refused {
 			p.warn(n, "anybody may connect: neither secret nor addresses")
 		}
-		c.Control = c.profile
+		c.Control, c.PPPType = c.profile, c.pppType
 		p.reachable(n, &c.Peer, all)
 		all = append(all, c.Peer)
 	})
@@ -152,10 +153,9 @@ func readSessionProfiles(p *parser, v *node) (all []SessionProfile) {
 	if sessions == nil {
 		return nil
 	}
-	var read []*sessionProfile
-	p.named(sessions, func(n *node) { read = append(read, p.sessionProfile(n)) })
-	p.checkProfiles(read)
-	for _, s := range read {
+	p.named(sessions, func(n *node) { p.answers = append(p.answers, p.sessionProfile(n)) })
+	p.checkProfiles(p.answers)
+	for _, s := range p.answers {
 		out := SessionProfile{Session: s.Session, First: s.first, Last: s.last, Template: s.template, Steps: s.steps}
 		all = append(all, out)
 	}
@@ -198,7 +198,7 @@ func (p *parser) checkMarks(s *sessionProfile) {
 		}
 	}
 	marked("remote_end_id", s.RemoteEndID)
-	if s.InterfaceName != "" {
+	if s.InterfaceName != "" && s.device == nil {
 		marked("interface_name", s.InterfaceName)
 		if longest := withNumber(s.InterfaceName, s.last); s.template && len(longest) > maxName {
 			p.fail(n.get("interface_name"), "%q has %d bytes, at most %d fit", longest, len(longest), maxName)
@@ -206,28 +206,12 @@ func (p *parser) checkMarks(s *sessionProfile) {
 	}
 }
 
+// hasMark tells whether a number has its place in text, and just one.
+func hasMark(text string) bool { return strings.Count(text, numberMark) == 1 }
+
 // withNumber puts n where the mark is.
 func withNumber(text string, n int) string {
 	return strings.Replace(text, numberMark, strconv.Itoa(n), 1)
-}
-
-// checkProfiles reports two profiles for one Remote End ID. An exact one within a template's numbers goes first.
-func (p *parser) checkProfiles(all []*sessionProfile) {
-	seen := map[string][]*sessionProfile{}
-	for _, s := range all {
-		for _, first := range seen[s.RemoteEndID] {
-			if s.foreign || s.template != first.template || s.template && (s.first > first.last || first.first > s.last) {
-				continue
-			}
-			v := s.n.get("remote_end_id")
-			if v == nil {
-				v = s.n
-			}
-			p.fail(v, "%q is already that of %s (line %d)", s.RemoteEndID, first.n.path(), first.Line)
-			break
-		}
-		seen[s.RemoteEndID] = append(seen[s.RemoteEndID], s)
-	}
 }
 
 // checkResponder reports what cannot work without the rest.
@@ -259,11 +243,7 @@ type ownAddress struct {
 
 // Number gives the number in a Remote End ID that the template p is for.
 func (p *SessionProfile) Number(remoteEndID string) (int, bool) {
-	front, back, _ := strings.Cut(p.RemoteEndID, numberMark)
-	rest, ok1 := strings.CutPrefix(remoteEndID, front)
-	rest, ok2 := strings.CutSuffix(rest, back)
-	n, ok3 := plainNumber(rest)
-	return n, ok1 && ok2 && ok3 && p.First <= n && n <= p.Last
+	return newPattern(p.RemoteEndID, p.First, p.Last).number(remoteEndID)
 }
 
 // At gives the session with the number n of a template; n means nothing for other profiles.

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"culvert/encap"
@@ -16,6 +18,7 @@ const (
 	minMTU6    = 1280  // RFC 8200 section 5
 	maxTAP     = 65521 // 65535 less an Ethernet header, tun.c
 	maxTxQueue = 100000
+	maxVLAN    = 4094 // IEEE 802.1Q table 9-2: 4095 is reserved
 )
 
 // session is a Session with what checking it needs.
@@ -23,7 +26,8 @@ type session struct {
 	Session
 	n       *node
 	profile *profile
-	foreign bool // as in tunnel
+	device  *shared // nil: its own
+	foreign bool    // as in tunnel
 	// Of PPP, where they are not the profile's; see ownAddresses.
 	localAddress, peerAddress netip.Addr
 	steps                     Steps
@@ -32,6 +36,7 @@ type session struct {
 
 var sessionKeys = keys[session]{
 	"pseudowire":      func(p *parser, v *node, s *session) { p.pseudowire(v, s) },
+	"vlan":            func(p *parser, v *node, s *session) { integer(p, v, &s.VLAN, 1, maxVLAN) },
 	"sid":             func(p *parser, v *node, s *session) { id(p, v, &s.SID) },
 	"psid":            func(p *parser, v *node, s *session) { id(p, v, &s.PSID) },
 	"cookie":          func(p *parser, v *node, s *session) { p.cookie(v, &s.Cookie) },
@@ -40,6 +45,7 @@ var sessionKeys = keys[session]{
 	"seqnum":          func(p *parser, v *node, s *session) { p.boolean(v, &s.SeqNum) },
 	"reorder_timeout": func(p *parser, v *node, s *session) { p.milliseconds(v, &s.ReorderTimeout) },
 	"interface_name":  func(p *parser, v *node, s *session) { p.device(v, &s.InterfaceName) },
+	"interface":       func(p *parser, v *node, s *session) { p.sharedInterface(v, s) },
 	"remote_end_id":   func(p *parser, v *node, s *session) { p.remoteEndID(v, s) },
 	"cookie_size":     func(p *parser, v *node, s *session) { p.cookieSize(v, s) },
 	"l2spec_force":    func(p *parser, v *node, s *session) { p.boolean(v, &s.ForceSublayer) },
@@ -92,6 +98,7 @@ func readSession(p *parser, n *node, t *tunnel) *session {
 		p.refuse(n, []string{"sid", "psid", "cookie", "peer_cookie"},
 			"the control connection assigns it: only for a tunnel with tid and ptid")
 		dynamicSession(s)
+		p.checkOffered(s, &t.peering)
 	} else {
 		p.refuse(n, []string{"remote_end_id", "cookie_size", "l2spec_force", "tie_breaker", "call"}, "only for a dynamic tunnel, one without tid and ptid")
 	}
@@ -122,21 +129,28 @@ func (p *parser) checkSession(s *session, t *tunnel) {
 		p.attachProfile(s)
 		p.ownAddresses(s)
 	}
+	p.checkShared(s)
 	p.checkMTU(s, t)
 }
 
 // pseudowireKeys reports keys that mean nothing to the session's pseudowire.
 func (p *parser) pseudowireKeys(s *session) {
-	only, keys := "", []string(nil)
-	switch s.Pseudowire {
-	case PseudowireEthernet:
-		only, keys = "ppp", []string{"ppp_profile", "local_address", "peer_address"}
-	case PseudowirePPP:
-		only, keys = "eth", []string{"mac", "bridge"}
+	if s.Pseudowire == 0 {
+		return // reported
 	}
-	for _, k := range keys {
-		if v := s.n.get(k); v != nil {
-			p.fail(v, "only for pseudowire = %q", only)
+	for _, only := range []struct {
+		words, key string
+		ok         bool
+	}{
+		{`"ppp"`, "ppp_profile", s.Pseudowire == PseudowirePPP},
+		{`"ppp"`, "local_address", s.Pseudowire == PseudowirePPP},
+		{`"ppp"`, "peer_address", s.Pseudowire == PseudowirePPP},
+		{`"eth" and "eth-vlan"`, "mac", s.Pseudowire != PseudowirePPP},
+		{`"eth" and "eth-vlan"`, "bridge", s.Pseudowire != PseudowirePPP},
+		{`"eth-vlan"`, "vlan", s.Pseudowire == PseudowireVLAN},
+	} {
+		if v := s.n.get(only.key); v != nil && !only.ok {
+			p.fail(v, "only for pseudowire = %s", only.words)
 		}
 	}
 }
@@ -155,9 +169,9 @@ func (p *parser) checkMTU(s *session, t *tunnel) {
 	if s.CookieSize > 0 {
 		cookie, _ = encap.NewCookie(make([]byte, s.CookieSize)) // a wrong size was reported
 	}
-	high := encap.MTU(maxPathMTU, encap.DataHeader{Transport: t.Transport, Cookie: cookie, Sublayer: s.Sublayer},
-		t.Local.Addr().Is6(), s.Pseudowire == PseudowirePPP)
-	if s.Pseudowire == PseudowireEthernet {
+	high := s.Pseudowire.MTU(maxPathMTU, encap.DataHeader{Transport: t.Transport, Cookie: cookie, Sublayer: s.Sublayer},
+		t.Local.Addr().Is6())
+	if s.Pseudowire != PseudowirePPP {
 		high = min(high, maxTAP)
 	}
 	switch why := s.ipv6Reason(); {
@@ -182,21 +196,12 @@ func (s *session) ipv6Reason() string {
 }
 
 func (p *parser) pseudowire(v *node, s *session) {
-	var text string
-	if !p.text(v, &text) {
+	if v.kind == kindString && v.text == "pppac" {
+		p.fail(v, "\"pppac\" (PPPoE access concentrator) is not supported, only %s", alternatives(slices.Sorted(maps.Keys(pseudowires))))
+		s.foreign = true
 		return
 	}
-	switch text {
-	case "eth":
-		s.Pseudowire = PseudowireEthernet
-	case "ppp":
-		s.Pseudowire = PseudowirePPP
-	case "pppac":
-		p.fail(v, "\"pppac\" (PPPoE access concentrator) is not supported, only \"eth\" and \"ppp\"")
-		s.foreign = true
-	default:
-		p.fail(v, "must be \"eth\" or \"ppp\", not %q", text)
-	}
+	choice(p, v, &s.Pseudowire, pseudowires)
 }
 
 // cookie reads 0, 4 or 8 bytes (RFC 3931 section 4.1.1.1). Its value stays out of errors.

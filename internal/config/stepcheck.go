@@ -116,7 +116,7 @@ func (p *parser) checkFixed(s *sessionProfile) {
 	const same = "%s for all %d sessions of the template: with %s behind it each has its own"
 	count := s.last - s.first + 1
 	if s.PPP != nil {
-		if a := s.PPP.Link.PeerAddress; a.IsValid() && s.steps.PeerAddress == 0 {
+		if a := s.PPP.Link.PeerAddress; a.IsValid() && s.steps.PeerAddress == 0 && !s.dials { // of a subscriber the access server may be the same
 			p.warn(at("peer_address"), "peer address "+same, a, count, plusNumber)
 		}
 		if x := s.PPP.IPv6Prefix; x.IsValid() {

@@ -22,6 +22,7 @@ type Config struct {
 	LogLevel string // debug, info, warn, error
 	Offload  bool   // let device and socket join and cut packets where the kernel can
 	Pools    []Pool
+	Shared   []Shared
 	Tunnels  []Tunnel
 	// Who may connect to us: where, who, and what sessions are for.
 	Listens  []Listen
@@ -39,7 +40,9 @@ type Pool struct {
 // API tells where the management interface listens.
 type API struct {
 	Socket  string // path of the Unix socket
-	Metrics string // reserved for the metrics listener, empty: none
+	Metrics string // TCP address for Prometheus' scrapes, empty: none
+	// MetricsLine is that key's, for when the address cannot be had.
+	MetricsLine int
 }
 
 // Tunnel is one L2TPv3 tunnel: both ends' addresses and its sessions. It is static ("quiescent") or dynamic.
@@ -51,6 +54,7 @@ type Tunnel struct {
 	TID, PTID   uint32         // 0 in a dynamic one
 	// Control is how we behave towards the peer of a dynamic tunnel, which we dial; nil: it is static.
 	Control *control.Profile
+	PPPType control.PseudowireType // number of PPP in its messages
 
 	TTL              int  // outer TTL or hop limit; 0: system default
 	DSCP             int  // 0..63; -1: leave alone; DSCPCopy: copy that of the inner packet
@@ -79,6 +83,7 @@ type Pseudowire uint8
 const (
 	PseudowireEthernet Pseudowire = iota + 1 // 0x0005, RFC 4719
 	PseudowirePPP                            // 0x0007, de facto
+	PseudowireVLAN                           // 0x0004, RFC 4719
 )
 
 // Session is one pseudowire and its device.
@@ -86,6 +91,7 @@ type Session struct {
 	Name               string
 	Line               int
 	Pseudowire         Pseudowire
+	VLAN               uint16          // tags frames in a PseudowireVLAN; 0: they have tags of their own
 	SID, PSID          encap.SessionID // ours: what arrives; the peer's: what we send; 0 in a dynamic tunnel
 	RemoteEndID        string          // names the session to the peer of a dynamic tunnel
 	CookieSize         int             // bytes of the cookie we assign there
@@ -97,7 +103,8 @@ type Session struct {
 	SeqNum             bool            // number what we send
 	ReorderTimeout     time.Duration   // 0: deliver what is ahead at once
 	InterfaceName      string
-	MTU                int // 0: computed
+	Shared             string // name of the shared device, empty: one of its own. InterfaceName and NetNS are that one's
+	MTU                int    // 0: computed
 	ClampMSS           bool
 	TxQueueLen         int
 	HardwareAddr       net.HardwareAddr // Ethernet only; nil: chosen by the kernel
@@ -122,6 +129,7 @@ type Peer struct {
 	Profiles   []string       // names of the session profiles they may use; nil: all
 	MaxTunnels int            // at a time; 0: no limit
 	Control    control.Profile
+	PPPType    control.PseudowireType // number of PPP in its messages
 }
 
 // SessionProfile is a [profile.session.NAME] table: what a session gets that a peer asks for. SID and PSID are 0.

@@ -38,10 +38,10 @@ func (k *circuit) keep(frame []byte) {
 	}
 }
 
-// callFor is what a session is asked for, or answered with.
-func callFor(c *config.Session) control.Call {
+// callFor is what a session is asked for, or answered with. PPP has the number ppp.
+func callFor(c *config.Session, ppp control.PseudowireType) control.Call {
 	call := control.Call{
-		PseudowireType: control.PseudowireEthernet,
+		PseudowireType: c.Pseudowire.Type(ppp),
 		RemoteEndID:    c.RemoteEndID,
 		CookieLen:      c.CookieSize,
 		Sublayer:       control.SublayerType(c.Sublayer),
@@ -52,9 +52,6 @@ func callFor(c *config.Session) control.Call {
 	}
 	if c.CookieSize == 0 {
 		call.CookieLen = -1
-	}
-	if c.Pseudowire == config.PseudowirePPP {
-		call.PseudowireType = control.PseudowirePPP
 	}
 	if c.SeqNum {
 		call.Sequencing = control.SequencingAll
@@ -75,14 +72,14 @@ func (d *daemon) callReady(a control.SessionReady, now time.Time) {
 	if k != nil && k.s != nil { // a tie was lost, and its id is another one now
 		d.removeSessions([]*session{d.release(k, now)})
 		if k.line == nil {
-			d.plane.responder.taken[k.slot] = struct{}{}
+			d.plane.responder.taken[k.slot] = k
 		}
 	}
 	if a.Session.Initiator() {
 		return
 	}
 	if k == nil {
-		if k = d.answered(a.Session); k == nil {
+		if k = d.answered(a.Session, now); k == nil {
 			a.Session.Close(now, control.Result{Code: control.CallNoFacilities})
 			return
 		}
@@ -163,7 +160,7 @@ func (d *daemon) prepare(acts []control.Action, now time.Time) {
 		k, _ := call.Data.(*circuit)
 		_, ready := a.(control.SessionReady)
 		if ready && k == nil {
-			k = d.answered(call)
+			k = d.answered(call, now)
 		}
 		if k != nil && k.s == nil && !slices.Contains(all, k) {
 			k.prepared = ready
@@ -238,7 +235,7 @@ func (d *daemon) callDown(a control.SessionDown, now time.Time) {
 // release ends a circuit's PPP link and gives back what it holds, but for its session, which is returned for
 // removeSessions; nil when it has none.
 func (d *daemon) release(k *circuit, now time.Time) *session {
-	d.plane.responder.leave(k.slot)
+	d.plane.responder.leave(k)
 	s := k.s
 	k.s, k.up, k.early = nil, false, nil
 	if s == nil {

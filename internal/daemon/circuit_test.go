@@ -24,7 +24,9 @@ type lns struct {
 	up chan *control.Session
 	// placed are the calls that have been asked for by OCRQ.
 	placed chan *control.Session
-	done   chan struct{}
+	// reasons say why sessions and connections ended; only where it is used.
+	reasons map[any]string
+	done    chan struct{}
 }
 
 // Known implements control.Policy.
@@ -48,7 +50,7 @@ func newLNS(t *testing.T) *lns {
 	}
 	l := &lns{
 		t: t, c: c, do: make(chan func(time.Time)), up: make(chan *control.Session, 8),
-		placed: make(chan *control.Session, 8), done: make(chan struct{}),
+		placed: make(chan *control.Session, 8), reasons: make(map[any]string), done: make(chan struct{}),
 	}
 	l.ep = control.NewEndpoint(control.Config{}, l, rand.Reader)
 	go l.run()
@@ -88,6 +90,10 @@ func (l *lns) run() {
 				l.placed <- a.Session
 			case control.SessionUp:
 				l.up <- a.Session
+			case control.SessionDown:
+				l.reasons[a.Session] = a.Reason.String()
+			case control.ConnDown:
+				l.reasons[a.Conn] = a.Reason.String()
 			}
 		}
 	}

@@ -55,6 +55,9 @@ func (d *daemon) step(ctx context.Context) error {
 	case <-d.verdicts.wake:
 		d.judged(time.Now())
 		return nil
+	case <-d.links.Wake():
+		d.linksChanged(time.Now())
+		return nil
 	case <-t.C:
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -100,6 +103,9 @@ func (d *daemon) handle(e forwarder.Event, now time.Time) error {
 			d.adaptTunnel(t)
 		}
 	case forwarder.EventDeviceGone:
+		if e.Shared != nil {
+			d.sharedGone(e.Shared)
+		}
 		if s := d.byFwd[e.Session]; s != nil {
 			s.lost = true
 			d.log.Error("device was removed by somebody else", zap.String("session", s.cfg.Name),

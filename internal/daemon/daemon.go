@@ -39,6 +39,8 @@ type daemon struct {
 	verdicts *verdicts
 	// scripts runs what users hooked to the links.
 	scripts *script.Runner
+	// links watches devices.
+	links *tuntap.Watcher
 
 	mu       sync.Mutex // guards everything below
 	plane    *plane
@@ -46,6 +48,8 @@ type daemon struct {
 	sessions []*session
 	byFwd    map[*forwarder.Session]*session
 	byTunnel map[*forwarder.Tunnel]*tunnel
+	byDevice map[*tuntap.Device]*session // of those that are watched
+	shared   map[string]*shared          // by name
 	timers   timers
 	net      tuntap.Batch // what is to be done to devices
 	refused  uint64       // sessions that had no device
@@ -73,12 +77,19 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := start(cfg, o.Log)
+	scrapes, err := listenMetrics(cfg)
 	if err != nil {
 		_ = ln.Close()
 		return err
 	}
+	d, err := start(cfg, o.Log)
+	if err != nil {
+		_ = ln.Close()
+		closeMetrics(scrapes)
+		return err
+	}
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
+	defer d.serveMetrics(apiCtx, scrapes)()
 	served := make(chan error, 1)
 	go func() { served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log)) }()
 	o.Log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
@@ -118,11 +129,17 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		fwd:      fwd,
 		byFwd:    make(map[*forwarder.Session]*session),
 		byTunnel: make(map[*forwarder.Tunnel]*tunnel),
+		byDevice: make(map[*tuntap.Device]*session),
+		links:    tuntap.NewWatcher(),
 		verdicts: newVerdicts(),
 		inUse:    make(addressBook),
 		duid:     serverDUID(),
 	}
 	if err := d.addPools(); err != nil {
+		d.teardown()
+		return nil, err
+	}
+	if err := d.addShared(); err != nil {
 		d.teardown()
 		return nil, err
 	}
@@ -227,6 +244,9 @@ func (d *daemon) teardown() {
 	d.removeSessions(slices.Clone(d.sessions))
 	for _, t := range slices.Clone(d.tunnels) {
 		d.removeTunnel(t)
+	}
+	for _, sh := range d.shared {
+		d.closeShared(sh)
 	}
 	if d.plane != nil {
 		d.plane.closeSockets()

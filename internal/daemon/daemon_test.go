@@ -139,6 +139,11 @@ func TestStartErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = busy.Close() }()
+	scraped, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = scraped.Close() }()
 	ports := freePorts(t, 2)
 	good, _ := twoEnds(ns, ns, ports)
 	change := func(old, with string) string {
@@ -151,6 +156,7 @@ func TestStartErrors(t *testing.T) {
 	tests := []struct{ name, text, key, msg string }{
 		{"name in use", change(`"wire"`, `"foreign"`), "tunnel.t.session.wire.interface_name", "taken"},
 		{"port in use", change(local, busy.LocalAddr().String()), "tunnel.t.local", "in use"},
+		{"metrics' port in use", strings.Replace(good, "[tunnel.", fmt.Sprintf("[api]\nmetrics = %q\n[tunnel.", scraped.Addr()), 1), "api.metrics", "in use"},
 		{"not our address", change(local, "192.0.2.77:1701"), "tunnel.t.local", "not on this host"},
 		{"no such namespace", strings.ReplaceAll(good, ns, "cv-none"), "tunnel.t.session.line.interface_name", "namespace"},
 		{"no such bridge", change(`addresses = ["10.78.0.1/24", "fd78::1/64"]`, `bridge = "br9"`), "tunnel.t.session.wire.interface_name", "br9"},

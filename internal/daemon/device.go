@@ -20,6 +20,9 @@ func (d *daemon) carrier(s *session) {
 	if s.ppp != nil {
 		on = s.ppp.state.IPv4 || s.ppp.state.IPv6
 	}
+	if s.shared != nil {
+		return // a shared device always has carrier
+	}
 	d.complain(s, "set carrier", s.dev.SetCarrier(on))
 }
 
@@ -33,10 +36,12 @@ func (d *daemon) adaptMTU(s *session) {
 	if mtu == s.mtu {
 		return
 	}
-	d.net.Flush()
-	if err := s.dev.SetMTU(mtu); err != nil {
-		d.complain(s, "set MTU", err)
-		return
+	if s.shared == nil { // a shared device has its own MTU; the data plane goes by the session's
+		d.net.Flush()
+		if err := s.dev.SetMTU(mtu); err != nil {
+			d.complain(s, "set MTU", err)
+			return
+		}
 	}
 	s.mtu = mtu
 	s.fwd.SetMTU(mtu)
@@ -67,9 +72,11 @@ func (d *daemon) complain(s *session, what string, err error) {
 
 // closeDevices removes devices; the data plane must have let go of them.
 func (d *daemon) closeDevices(of []*session) {
-	devices := make([]*tuntap.Device, len(of))
-	for i, s := range of {
-		devices[i] = s.dev
+	devices := make([]*tuntap.Device, 0, len(of))
+	for _, s := range of {
+		if s.dev != nil {
+			devices = append(devices, s.dev)
+		}
 	}
 	if err := tuntap.CloseAll(devices); err != nil {
 		d.log.Warn("remove devices", zap.Error(err))

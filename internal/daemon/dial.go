@@ -62,6 +62,7 @@ func (d *daemon) addDialer(c *config.Tunnel) error {
 		return d.fault(c.Line, tunnelKey(c, "local"), err)
 	}
 	sock.Expect(c.Peer.Addr())
+	d.plane.dialed[c.Peer.Addr()]++
 	l := &dialer{cfg: c, sock: sock, timer: timer{index: -1}}
 	for i := range c.Sessions {
 		l.lines = append(l.lines, &line{cfg: &c.Sessions[i], dialer: l, timer: timer{index: -1}})
@@ -109,7 +110,7 @@ func (n *line) tick(d *daemon, now time.Time) {
 	if n.call != nil || n.done || n.dialer.conn == nil || d.plane.closing {
 		return
 	}
-	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg))
+	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg, n.dialer.cfg.PPPType))
 	if err != nil {
 		n.reason = err.Error()
 		d.noisy.Warn("session", zap.String("tunnel", n.dialer.cfg.Name), zap.String("session", n.cfg.Name), zap.Error(err))

@@ -193,8 +193,7 @@ func TestDynamic(t *testing.T) {
 		}
 	}
 
-	// Killed, it says nothing. Back again it finds its places taken until the responder has noticed (HELLO), or dials
-	// again until they are free.
+	// Killed, it says nothing. Back again it takes over its places from its old connection.
 	b.kill()
 	b = spawn(t, textB)
 	eventually(t, "second initiator again", func() bool { return b.answers(socket) })
@@ -247,14 +246,17 @@ func TestRefused(t *testing.T) {
 		t.Fatalf("%d tunnels", n)
 	}
 	// Places 9 and 10: the second one does not exist.
-	good := run(t, dialing(nsB, "udp", local, peer, "the secret", 9))
+	router := func(id int, text string) string {
+		return strings.Replace(text, "host_name", fmt.Sprintf("router_id = %d\nhost_name", id), 1)
+	}
+	good := run(t, router(1, dialing(nsB, "udp", local, peer, "the secret", 9)))
 	allUp(t, good.socket, 2)
 	allUp(t, lns.socket, 2)
 	if got := links(t, nsB); !sameNames(got, []string{"line9", "wire9"}) {
 		t.Fatalf("initiator has %v", got)
 	}
 	// One remote end id, one session: a second initiator does not get it.
-	other := run(t, dialing(newNS(t), "ip", "127.0.0.4", "127.0.0.1", "the secret", 9))
+	other := run(t, router(2, dialing(newNS(t), "ip", "127.0.0.4", "127.0.0.1", "the secret", 9)))
 	eventually(t, "second tunnel", func() bool { return len(tunnelsOf(t, lns.socket)) == 2 })
 	eventually(t, "refusal", func() bool { return other.session("e").Reason != "" })
 	for _, name := range []string{"p0", "p1", "e"} {
@@ -262,7 +264,7 @@ func TestRefused(t *testing.T) {
 			t.Fatalf("session %+v", s)
 		}
 	}
-	third := run(t, dialing(newNS(t), "ip", "127.0.0.6", "127.0.0.1", "the secret", 3))
+	third := run(t, router(3, dialing(newNS(t), "ip", "127.0.0.6", "127.0.0.1", "the secret", 3)))
 	eventually(t, "too many tunnels", func() bool {
 		c := third.tunnel("up").Control
 		return c != nil && strings.HasPrefix(c.Reason, "peer: ") && strings.Contains(c.Reason, "resources")

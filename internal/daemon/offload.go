@@ -5,11 +5,11 @@ import (
 	"culvert/forwarder/tuntap"
 )
 
-// offload makes the session's device hand out super-packets, as far as the kernel can, and says what it takes.
-func (s *session) offload() error {
-	got, err := s.dev.Queue().SetOffload(tuntap.OffloadAll)
+// takeOffload makes a device hand out super-packets, as far as the kernel can, and says what it takes itself.
+func takeOffload(dev *tuntap.Device) (got tuntap.Offload, merge offload.Merge, err error) {
+	got, err = dev.Queue().SetOffload(tuntap.OffloadAll)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	for _, o := range []struct {
 		device tuntap.Offload
@@ -21,11 +21,10 @@ func (s *session) offload() error {
 		{tuntap.OffloadUSO6, offload.MergeUDP6},
 	} {
 		if got&o.device != 0 {
-			s.fcfg.Merge |= o.merge
+			merge |= o.merge
 		}
 	}
 	// No limit on segments, although a super-packet of 64 KB is then two sends and not one: what a router forwards comes
 	// with up to 48 segments, and the kernel would cut it into single packets for a limit below.
-	s.offloads = got
-	return nil
+	return got, merge, nil
 }

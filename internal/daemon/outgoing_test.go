@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"culvert/control"
+	"culvert/encap"
 )
 
 // TestOutgoingCalls: sessions asked for by OCRQ carry traffic, PPP and numbered Ethernet, over both transports, and end
@@ -60,12 +61,18 @@ path_mtu = 1500
 [tunnel.up.session.wire]
 pseudowire = "eth"
 call = "outgoing"
+l2spec_type = "default"
+seqnum = true
+cookie_size = 4
 interface_name = "wire"
 netns = %q
 `, freePorts(t, 1)[0], peer.addr(), ns))
 	call := next(t, "call at the peer", peer.placed)
 	if !call.Outgoing() || call.Initiator() {
 		t.Errorf("outgoing %v, initiator %v", call.Outgoing(), call.Initiator())
+	}
+	if p := call.Params(); p.Remote.Sublayer != encap.SublayerDefault || p.RemoteSequencing != control.SequencingAll || p.Remote.Cookie.Len() != 4 {
+		t.Errorf("asked for %+v", p)
 	}
 	eventually(t, "device", func() bool { return sameNames(links(t, ns), []string{"wire"}) })
 	if s := a.session("wire"); s.State != "down" || s.MTU != 1442 { // as in TestCircuit

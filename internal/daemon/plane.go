@@ -21,6 +21,7 @@ type plane struct {
 	sockets   map[ownAddress]*forwarder.Control
 	dialers   []*dialer
 	responder responder
+	dialed    map[netip.Addr]int // peers of dialers, by how many have them
 	// static are the session ids that control messages cannot assign.
 	static  map[encap.SessionID]struct{}
 	closing bool           // no connection or session begins any more
@@ -39,6 +40,7 @@ type connection struct {
 	cfg    *config.Tunnel // how packets look; of a dialer, or what a listener gives
 	dialer *dialer        // nil: the peer has dialed
 	peer   *config.Peer   // nil: we have
+	serial int            // of those that peers have dialed: a later one has a larger
 	t      *tunnel        // in the data plane; nil: the connection is not up
 	upAt   time.Time
 }
@@ -47,6 +49,7 @@ func newPlane(d *daemon) *plane {
 	p := &plane{
 		sockets: make(map[ownAddress]*forwarder.Control),
 		static:  make(map[encap.SessionID]struct{}),
+		dialed:  make(map[netip.Addr]int),
 	}
 	for i := range d.cfg.Tunnels {
 		for j := range d.cfg.Tunnels[i].Sessions {
@@ -170,7 +173,7 @@ func (d *daemon) perform(a control.Action, now time.Time) {
 
 // connUp gives an established connection its place in the data plane.
 func (d *daemon) connUp(c *control.Conn, now time.Time) {
-	k := d.connectionOf(c)
+	k := d.connectionOf(c, now)
 	if k == nil {
 		c.Close(now, control.Result{Code: control.StopShutdown}) // what it came by is gone
 		return
@@ -215,7 +218,7 @@ func (d *daemon) connDown(a control.ConnDown, now time.Time) {
 	d.noisy.Info("control connection down", zap.String("tunnel", name), zap.Stringer("reason", a.Reason),
 		zap.Int("sessions", len(a.Sessions)))
 	if k.peer != nil {
-		d.plane.responder.tunnels[k.peer]--
+		delete(d.plane.responder.tunnels[k.peer], k)
 	}
 	if k.dialer != nil {
 		for _, l := range again {
@@ -258,6 +261,11 @@ func (d *daemon) moveSession(s *session, to *tunnel) {
 	if err != nil { // the loops take what they had
 		d.log.Error("follow the peer", zap.String("session", s.cfg.Name), zap.Error(err))
 		return
+	}
+	if s.shared != nil && s.ppp != nil {
+		for _, p := range s.ppp.routes {
+			s.shared.fwd.Move(p, s.fwd, f)
+		}
 	}
 	s.fwd = f
 	d.byFwd[f] = s

@@ -203,14 +203,22 @@ func (d *daemon) linkFinished(s *session, a pppfsm.Finished, now time.Time) {
 }
 
 func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up, now time.Time) {
-	if why := d.hold(s, a); why != "" {
+	why := d.hold(s, a)
+	if why == "" && s.shared != nil {
+		if why = d.claim(s, netip.PrefixFrom(a.Peer, 32)); why != "" {
+			d.letGo(s)
+		}
+	}
+	if why != "" {
 		d.noisy.Warn("IPv4 refused", zap.String("session", s.cfg.Name), zap.String("reason", why))
 		s.ppp.link.CloseIPv4(now, why)
 		return
 	}
 	d.noisy.Info("IPv4 up", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName),
 		zap.Stringer("local", a.Local), zap.Stringer("peer", a.Peer))
-	d.addAddress(s, address{local: netip.PrefixFrom(a.Local, 32), peer: a.Peer})
+	if s.shared == nil {
+		d.addAddress(s, address{local: netip.PrefixFrom(a.Local, 32), peer: a.Peer})
+	}
 	for _, e := range s.cfg.Addresses {
 		if e.Addr().Is4() {
 			d.addAddress(s, address{local: e})
@@ -228,7 +236,9 @@ func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up, now time.Time) {
 	local := linkLocal(a.LocalID)
 	d.noisy.Info("IPv6 up", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName),
 		zap.Stringer("local", local), zap.Stringer("peer", linkLocal(a.PeerID)))
-	d.addAddress(s, address{local: netip.PrefixFrom(local, 64), v6: true})
+	if s.shared == nil { // link-local addresses are those of one link
+		d.addAddress(s, address{local: netip.PrefixFrom(local, 64), v6: true})
+	}
 	for _, e := range s.cfg.Addresses {
 		if !e.Addr().Is4() {
 			d.addAddress(s, address{local: e, v6: true})
@@ -256,6 +266,10 @@ func (d *daemon) networkUp(s *session, v6 bool) {
 		}
 	}
 	s.ppp.worked, s.ppp.failures = true, 0
+	if s.shared != nil { // a shared device always has carrier
+		s.fwd.SetLink(s.ppp.state)
+		return
+	}
 	d.net.SetCarrier(s.dev, true, func(err error) {
 		if !s.gone {
 			s.fwd.SetLink(s.ppp.state)
@@ -268,6 +282,10 @@ func (d *daemon) networkUp(s *session, v6 bool) {
 func (d *daemon) networkDown(s *session, v6 bool) {
 	p := s.ppp
 	s.fwd.SetLink(p.state)
+	if s.shared != nil {
+		d.unclaim(s, func(r netip.Prefix) bool { return r.Addr().Is4() != v6 })
+		return
+	}
 	d.net.SetCarrier(s.dev, p.state.IPv4 || p.state.IPv6, func(err error) { d.complain(s, "set carrier", err) })
 	routes := p.routes[:0]
 	for _, r := range p.routes {
@@ -300,6 +318,12 @@ func (d *daemon) addAddress(s *session, a address) {
 }
 
 func (d *daemon) addRoute(s *session, to netip.Prefix, via netip.Addr) {
+	if s.shared != nil {
+		if why := d.claim(s, to); why != "" {
+			d.noisy.Warn("destination refused", zap.String("session", s.fullName()), zap.String("reason", why))
+		}
+		return
+	}
 	d.net.Flush() // the addresses first
 	if err := s.dev.AddRoute(to, via); err != nil {
 		d.complain(s, "add route", err)
@@ -309,6 +333,10 @@ func (d *daemon) addRoute(s *session, to netip.Prefix, via netip.Addr) {
 }
 
 func (d *daemon) removeRoute(s *session, to netip.Prefix) {
+	if s.shared != nil {
+		d.unclaim(s, func(r netip.Prefix) bool { return r == to })
+		return
+	}
 	i := slices.Index(s.ppp.routes, to)
 	if i < 0 {
 		return // it could not be set

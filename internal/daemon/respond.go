@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"culvert/control"
 	"culvert/internal/config"
@@ -15,8 +16,8 @@ type responder struct {
 	peers    []config.Peer
 	exact    map[string]*config.SessionProfile
 	template []*config.SessionProfile
-	tunnels  map[*config.Peer]int // that each has
-	taken    map[slot]struct{}
+	tunnels  map[*config.Peer]map[*connection]struct{} // that each has
+	taken    map[slot]*circuit
 	serial   int // of the tunnels' names
 }
 
@@ -31,8 +32,8 @@ func newResponder(c *config.Config) responder {
 		listens: make(map[ownAddress]*config.Tunnel),
 		peers:   c.Peers,
 		exact:   make(map[string]*config.SessionProfile),
-		tunnels: make(map[*config.Peer]int),
-		taken:   make(map[slot]struct{}),
+		tunnels: make(map[*config.Peer]map[*connection]struct{}),
+		taken:   make(map[slot]*circuit),
 	}
 	for i := range c.Listens {
 		l := &c.Listens[i].Tunnel
@@ -94,13 +95,21 @@ func (r *responder) find(remoteEndID string) (slot, bool) {
 // allowed tells whether the peer may have sessions at the place.
 func allowed(p *config.Peer, s slot) bool { return p != nil && p.May(s.profile.Name) }
 
-func (r *responder) leave(s slot) { delete(r.taken, s) }
+// leave gives a circuit's place back, unless another one has taken it over.
+func (r *responder) leave(k *circuit) {
+	if r.taken[k.slot] == k {
+		delete(r.taken, k.slot)
+	}
+}
 
 // policy decides for the control plane what peers may have. It is asked with daemon.mu held.
 type policy struct{ d *daemon }
 
-// Known implements control.Policy.
+// Known implements control.Policy. A peer that we dial may dial us, too.
 func (p policy) Known(a netip.Addr) bool {
+	if p.d.plane.dialed[a] > 0 {
+		return true
+	}
 	from := func(c config.Peer) bool { return c.Addresses != nil && !c.Refused && c.From(a) }
 	return slices.ContainsFunc(p.d.plane.responder.peers, from)
 }
@@ -117,7 +126,7 @@ func (p policy) AcceptConnection(path control.Path, m *control.Message) (control
 		return c.Control, &control.Result{Code: control.StopUnauthorized}
 	case pl.closing:
 		return c.Control, &control.Result{Code: control.StopShutdown}
-	case c.MaxTunnels > 0 && r.tunnels[c] >= c.MaxTunnels:
+	case r.full(c, m.HostName, m.RouterID, len(c.Control.Secrets) > 0): // nothing else comes up without proof
 		return c.Control, &control.Result{Code: control.StopError, Error: control.ErrorResources, Text: "too many tunnels"}
 	}
 	return c.Control, nil
@@ -127,55 +136,66 @@ func (p policy) AcceptConnection(path control.Path, m *control.Message) (control
 func (p policy) AcceptCall(c *control.Conn, m *control.Message) (control.Call, *control.Result) {
 	r := &p.d.plane.responder
 	s, ok := r.find(m.RemoteEndID)
+	peer := r.peerOf(c)
 	switch {
 	case p.d.plane.closing:
 		return control.Call{}, &control.Result{Code: control.CallNoFacilities, Text: "shutting down"}
-	case c.Status().Initiator || !ok || !allowed(r.peerOf(c), s):
+	case c.Status().Initiator || !ok || !allowed(peer, s):
 		return control.Call{}, &control.Result{Code: control.CallNever, Text: "no session profile has this Remote End ID"}
 	}
-	if _, taken := r.taken[s]; taken {
+	if !r.mayHave(c, s) {
 		return control.Call{}, &control.Result{Code: control.CallNoFacilities, Text: "the Remote End ID is in use"}
 	}
-	call := callFor(&s.profile.Session)
+	call := callFor(&s.profile.Session, peer.PPPType)
 	if call.PseudowireType != m.PseudowireType {
 		return control.Call{}, &control.Result{Code: control.CallPseudowireType}
 	}
 	return call, nil
 }
 
+// enter counts a connection among those of its peer.
+func (r *responder) enter(k *connection) {
+	if r.tunnels[k.peer] == nil {
+		r.tunnels[k.peer] = make(map[*connection]struct{})
+	}
+	r.tunnels[k.peer][k] = struct{}{}
+}
+
 // connectionOf gives what a control connection stands for. One that a peer has dialed is made at the first call.
-func (d *daemon) connectionOf(c *control.Conn) *connection {
+func (d *daemon) connectionOf(c *control.Conn, now time.Time) *connection {
 	if k, ok := c.Data.(*connection); ok {
 		return k
 	}
 	r := &d.plane.responder
 	path := c.Path()
 	peer, listen := r.peerOf(c), r.listens[ownAddress{path.Transport, path.Local}]
-	if peer == nil || listen == nil || peer.MaxTunnels > 0 && r.tunnels[peer] >= peer.MaxTunnels {
+	who := c.Peer()
+	if peer == nil || listen == nil || r.full(peer, who.HostName, who.RouterID, who.Authenticated) {
 		return nil // of several that came up together
 	}
+	d.makeRoom(peer, who, now)
 	cfg := *listen
 	r.serial++
 	cfg.Name = fmt.Sprintf("%s:%d", peer.Name, r.serial)
-	r.tunnels[peer]++
-	k := &connection{conn: c, cfg: &cfg, peer: peer}
+	k := &connection{conn: c, cfg: &cfg, peer: peer, serial: r.serial}
+	r.enter(k)
 	c.Data = k
 	return k
 }
 
 // answered makes the circuit of a session that a peer has asked for, nil when its place was taken meanwhile.
-func (d *daemon) answered(call *control.Session) *circuit {
+func (d *daemon) answered(call *control.Session, now time.Time) *circuit {
 	r := &d.plane.responder
-	k := d.connectionOf(call.Conn())
+	k := d.connectionOf(call.Conn(), now)
 	s, ok := r.find(call.RemoteEndID())
-	if _, taken := r.taken[s]; k == nil || !ok || taken {
+	if k == nil || !ok || !r.mayHave(call.Conn(), s) {
 		return nil
 	}
-	r.taken[s] = struct{}{}
+	d.evict(s, now)
 	c := &circuit{call: call, slot: s, cfg: s.profile.At(s.number)}
 	if c.cfg.InterfaceName == "" {
 		c.cfg.InterfaceName = config.InterfaceName(k.cfg.Name, c.cfg.Name)
 	}
-	call.Data = c
+	r.taken[s], call.Data = c, c
 	return c
 }

@@ -26,7 +26,8 @@ type session struct {
 	cfg      *config.Session
 	tunnel   *tunnel
 	fcfg     forwarder.SessionConfig
-	dev      *tuntap.Device
+	dev      *tuntap.Device // nil: shared
+	shared   *shared        // nil: dev is its own
 	fwd      *forwarder.Session
 	ppp      *ppp // nil for Ethernet
 	mtu      int  // of the device
@@ -113,52 +114,74 @@ func (d *daemon) addSession(s *session) error { return d.addSessions([]*session{
 
 // addSessions is addSession for many, with an error for each that could not be added.
 func (d *daemon) addSessions(all []*session) []error {
-	devices := make([]tuntap.Config, len(all))
-	for i, s := range all {
-		devices[i] = d.deviceConfig(s)
-	}
-	devs, errs := tuntap.CreateAll(devices)
-	var ready []*session
+	errs := d.makeDevices(all)
 	var wanted []forwarder.NewSession
 	var which []int
 	for i, s := range all {
-		s.dev = devs[i]
-		err := errs[i]
-		if err == nil {
-			if err = d.readyDevice(s); err != nil {
-				_ = s.dev.Close()
-			}
-		}
-		if err != nil {
-			errs[i] = d.fault(s.cfg.Line, sessionKey(s.tunnel.cfg, s.cfg, "interface_name"), err)
+		if errs[i] != nil {
+			errs[i] = d.fault(s.cfg.Line, sessionKey(s.tunnel.cfg, s.cfg, "interface_name"), errs[i])
 			continue
 		}
-		ready, which = append(ready, s), append(which, i)
-		wanted = append(wanted, forwarder.NewSession{Tunnel: s.tunnel.fwd, Config: s.fcfg})
+		wanted, which = append(wanted, forwarder.NewSession{Tunnel: s.tunnel.fwd, Config: s.fcfg}), append(which, i)
 	}
 	added, refused := d.fwd.AddSessions(wanted)
-	for k, s := range ready {
-		err := refused[k]
-		if err != nil {
+	for k, i := range which {
+		s := all[i]
+		s.fwd = added[k]
+		switch {
+		case refused[k] == nil:
+			errs[i] = d.enter(s)
+			continue
+		case s.shared != nil:
+			d.part(s)
+		default:
 			_ = s.dev.Close()
-			err = d.fault(s.cfg.Line, sessionKey(s.tunnel.cfg, s.cfg, "sid"), err)
-		} else {
-			s.fwd = added[k]
-			err = d.enter(s)
 		}
-		errs[which[k]] = err
+		errs[i] = d.fault(s.cfg.Line, sessionKey(s.tunnel.cfg, s.cfg, "sid"), refused[k])
 	}
 	return errs
 }
 
-// deviceConfig says what a session's device is to be, and makes the session's PPP link.
+// makeDevices makes sessions' PPP links, and their devices where these are not shared.
+func (d *daemon) makeDevices(all []*session) []error {
+	errs := make([]error, len(all))
+	var configs []tuntap.Config
+	var own []int
+	for i, s := range all {
+		s.mtu = s.deviceMTU(0)
+		if s.cfg.Pseudowire == config.PseudowirePPP {
+			s.ppp = d.newPPP(s)
+		}
+		if s.cfg.Shared != "" {
+			d.join(s)
+			continue
+		}
+		configs, own = append(configs, d.deviceConfig(s)), append(own, i)
+	}
+	devices, refused := tuntap.CreateAll(configs)
+	for k, i := range own {
+		s := all[i]
+		if errs[i] = refused[k]; errs[i] != nil {
+			continue
+		}
+		s.dev = devices[k]
+		s.fcfg.Device = s.dev.Queue()
+		if !d.cfg.Offload {
+			continue
+		}
+		if s.offloads, s.fcfg.Merge, errs[i] = takeOffload(s.dev); errs[i] != nil {
+			_ = s.dev.Close()
+		}
+	}
+	return errs
+}
+
+// deviceConfig says what a session's own device is to be.
 func (d *daemon) deviceConfig(s *session) tuntap.Config {
 	c := s.cfg
-	s.mtu = s.deviceMTU(0)
 	kind := tuntap.TAP
-	if c.Pseudowire == config.PseudowirePPP {
+	if s.ppp != nil {
 		kind = tuntap.TUN
-		s.ppp = d.newPPP(s)
 	}
 	return tuntap.Config{
 		Name:         c.InterfaceName,
@@ -170,15 +193,6 @@ func (d *daemon) deviceConfig(s *session) tuntap.Config {
 		Bridge:       c.Bridge,
 		HardwareAddr: c.HardwareAddr,
 	}
-}
-
-// readyDevice makes a fresh device what the session's packets leave through.
-func (d *daemon) readyDevice(s *session) error {
-	s.fcfg.Device = s.dev.Queue()
-	if d.cfg.Offload {
-		return s.offload()
-	}
-	return nil
 }
 
 // enter notes a session that the data plane has.
@@ -194,6 +208,7 @@ func (d *daemon) enter(s *session) error {
 			return err
 		}
 	}
+	d.watch(s)
 	return nil
 }
 
@@ -207,6 +222,10 @@ func (d *daemon) removeSessions(all []*session) {
 		if s.ppp != nil {
 			d.timers.set(&s.ppp.timer, s, time.Time{})
 		}
+		if s.shared != nil {
+			d.part(s)
+		}
+		d.unwatch(s)
 	}
 	d.fwd.RemoveSessions(places)
 	for _, s := range all {
@@ -231,8 +250,12 @@ func sessionConfig(c *config.Session) forwarder.SessionConfig {
 		ReorderTimeout: c.ReorderTimeout,
 		ClampMSS:       c.ClampMSS,
 	}
-	if c.Pseudowire == config.PseudowirePPP {
+	switch c.Pseudowire {
+	case config.PseudowireEthernet:
+	case config.PseudowirePPP:
 		f.Pseudowire = forwarder.PPP
+	case config.PseudowireVLAN:
+		f.Pseudowire, f.VLAN = forwarder.EthernetVLAN, c.VLAN
 	}
 	return f
 }

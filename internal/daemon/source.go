@@ -119,6 +119,10 @@ func showControl(c *control.Conn, now time.Time) *mgmt.Control {
 	if st.Initiator {
 		role = "initiator"
 	}
+	silence := 0.0
+	if !st.LastHeard.IsZero() {
+		silence = now.Sub(st.LastHeard).Seconds()
+	}
 	return &mgmt.Control{
 		Role: role, HostName: st.Peer.HostName, VendorName: st.Peer.VendorName, RouterID: st.Peer.RouterID,
 		Ns: uint32(st.Ns), Nr: uint32(st.Nr),
@@ -126,7 +130,7 @@ func showControl(c *control.Conn, now time.Time) *mgmt.Control {
 		RTT:  float64(st.RTT.Microseconds()) / 1000,
 		Sent: st.Sender.Messages, Retransmissions: st.Sender.Retransmissions,
 		Received: st.Received, Duplicates: st.Duplicates, Waiting: st.Waiting, Settling: st.Settling,
-		Silence: now.Sub(st.LastHeard).Seconds(),
+		Silence: silence,
 	}
 }
 

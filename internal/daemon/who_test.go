@@ -48,7 +48,7 @@ func TestWhoMay(t *testing.T) {
 
 // TestCallFor: what a session's keys ask the control plane for.
 func TestCallFor(t *testing.T) {
-	got := callFor(&config.Session{Pseudowire: config.PseudowireEthernet, RemoteEndID: "x", Sublayer: 1, SeqNum: true, ForceSublayer: true, TieBreaker: true})
+	got := callFor(&config.Session{Pseudowire: config.PseudowireEthernet, RemoteEndID: "x", Sublayer: 1, SeqNum: true, ForceSublayer: true, TieBreaker: true}, control.PseudowirePPP)
 	want := control.Call{
 		PseudowireType: control.PseudowireEthernet, RemoteEndID: "x", CookieLen: -1, Circuit: control.CircuitUp,
 		Sublayer: control.SublayerDefault, Sequencing: control.SequencingAll, ForceSublayer: true, TieBreaker: true,

@@ -15,7 +15,7 @@ import (
 // inboundReasons are the drops of packets that came from the underlay; the rest concern what we send.
 var inboundReasons = []string{
 	"truncated", "version", "control", "session", "source", "cookie", "sequence", "malformed", "ppp_protocol",
-	"not_open", "punt", "device",
+	"untagged", "not_open", "punt", "device",
 }
 
 // forger sends packets to our end that seem to come from the tunnel's peer, port included.

@@ -116,6 +116,9 @@ func QueryDrops() Query[[]Drop] { return Query[[]Drop]{pathDrops} }
 // QueryPools asks for all pools.
 func QueryPools() Query[[]Pool] { return Query[[]Pool]{pathPools} }
 
+// QueryShared asks for all shared devices.
+func QueryShared() Query[[]Shared] { return Query[[]Shared]{pathShared} }
+
 // QueryVersion asks what the daemon was made from.
 func QueryVersion() Query[version.Info] { return Query[version.Info]{pathVersion} }
 

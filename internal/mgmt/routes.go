@@ -20,6 +20,7 @@ const (
 	pathWorkers  = "/v1/workers"
 	pathDrops    = "/v1/drops"
 	pathPools    = "/v1/pools"
+	pathShared   = "/v1/shared"
 	pathVersion  = "/v1/version"
 )
 
@@ -47,6 +48,7 @@ var routes = []route{
 	{pathWorkers, "", nil, getWorkers},
 	{pathDrops, "", nil, getDrops},
 	{pathPools, "", nil, getPools},
+	{pathShared, "", nil, getShared},
 	{pathVersion, "", nil, getVersion},
 }
 
@@ -131,6 +133,12 @@ func getPools(src Source, _ string, _ url.Values) (body, *statusError) {
 	ps := src.Pools()
 	slices.SortFunc(ps, func(a, b Pool) int { return cmp.Compare(a.Name, b.Name) })
 	return list(ps), nil
+}
+
+func getShared(src Source, _ string, _ url.Values) (body, *statusError) {
+	all := src.Shared()
+	slices.SortFunc(all, func(a, b Shared) int { return cmp.Compare(a.Name, b.Name) })
+	return list(all), nil
 }
 
 func getVersion(src Source, _ string, _ url.Values) (body, *statusError) {

@@ -26,6 +26,7 @@ type Source interface {
 	Workers() []Worker
 	Drops() []Drop
 	Pools() []Pool
+	Shared() []Shared
 	Version() string // the release, version.Version of the serving program
 }
 

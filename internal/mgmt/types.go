@@ -33,7 +33,7 @@ type Control struct {
 	Duplicates       uint64  `json:"duplicates"`       // messages received again
 	Waiting          int     `json:"waiting"`          // sessions not yet asked for
 	Settling         int     `json:"settling"`         // sessions being set up
-	Silence          float64 `json:"silence"`          // seconds since the peer was last heard of
+	Silence          float64 `json:"silence"`          // seconds since the peer was last heard of, 0: never
 	Reason           string  `json:"reason,omitempty"` // why the connection before ended
 }
 
@@ -65,7 +65,7 @@ type AVP struct {
 type Session struct {
 	Name       string   `json:"name"` // within its tunnel; FullName has both
 	Tunnel     string   `json:"tunnel"`
-	Pseudowire string   `json:"pseudowire"`     // "ppp" or "eth"
+	Pseudowire string   `json:"pseudowire"`     // "ppp", "eth" or "eth-vlan"
 	Call       string   `json:"call,omitempty"` // of a dynamic tunnel: "incoming" or "outgoing"
 	SID        uint32   `json:"sid"`
 	PSID       uint32   `json:"psid"`
@@ -165,6 +165,19 @@ type Pool struct {
 	Used         uint64 `json:"used"`
 	Free         uint64 `json:"free"`
 	Exhausted    uint64 `json:"exhausted"` // requests that found nothing left
+}
+
+// Shared is what `show shared` prints of one device that many sessions have in common.
+type Shared struct {
+	Name         string            `json:"name"`
+	Interface    string            `json:"interface"`
+	MTU          int               `json:"mtu"`
+	Lost         bool              `json:"lost,omitempty"` // somebody has removed the device
+	Offloads     []string          `json:"offloads,omitempty"`
+	Sessions     int               `json:"sessions"`
+	Destinations int               `json:"destinations"`    // addresses and prefixes that sessions have
+	Refused      uint64            `json:"refused"`         // destinations that another session had already
+	Drops        map[string]uint64 `json:"drops,omitempty"` // of packets that were for no session, by reason
 }
 
 // Drop is one reason for which packets were dropped, over all workers.

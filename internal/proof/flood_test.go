@@ -211,7 +211,7 @@ func newFlooder(t *testing.T) *flooder {
 	for i, name := range []string{"stranger", "strict"} {
 		m := control.NewMessage(control.SCCRQ)
 		m.HostName, m.RouterID, m.AssignedCCID = name, 1, 1
-		m.Pseudowires = []control.PseudowireType{control.PseudowirePPP}
+		m.Pseudowires = []control.PseudowireType{control.PseudowirePPP, control.PseudowireEthernet}
 		for _, a := range []control.AVPType{control.AVPHostName, control.AVPRouterID, control.AVPAssignedCCID, control.AVPPseudowireCapsList} {
 			m.Add(a)
 		}
