@@ -10,6 +10,9 @@ import (
 func (in *inbound) deliver(s *Session, buf []byte, front int) {
 	link := s.link.Load()
 	frame := buf[front:]
+	if in.tap != nil {
+		in.tap.inner(s, false, nil, frame)
+	}
 	if !s.ppp {
 		switch {
 		case len(frame) < encap.EthernetLen:
