@@ -14,8 +14,10 @@ const (
 	// pathProbe is how often the kernel is asked for path MTUs: it forgets a lowered one after ten minutes
 	// (net.ipv4.route.mtu_expires) and says so to nobody.
 	pathProbe = time.Minute
-	// eventBurst bounds the events that are handled under one hold of the lock.
-	eventBurst = 64
+	// eventBurst bounds the control messages that are handled under one hold of the lock, and frameBurst the events of the
+	// data plane. A session that is set up brings two or three messages and eight or more PPP frames: with the same bound for both
+	// the links of many sessions would starve, time out and be taken down again.
+	eventBurst, frameBurst = 64, 512
 )
 
 // sampled lets the first messages of a kind through in each second, and then few.
@@ -72,7 +74,7 @@ func (d *daemon) handleBurst(e forwarder.Event) error {
 	defer d.mu.Unlock()
 	now := time.Now()
 	defer d.due(now)
-	for range eventBurst - 1 {
+	for range frameBurst - 1 {
 		if err := d.handle(e, now); err != nil {
 			return err
 		}

@@ -53,6 +53,7 @@ type daemon struct {
 	timers   timers
 	net      tuntap.Batch // what is to be done to devices
 	refused  uint64       // sessions that had no device
+	ended    []*session   // to be removed together
 	pools    map[string]*pool.Pool
 	inUse    addressBook
 	duid     []byte    // ours as a DHCPv6 server

@@ -142,6 +142,7 @@ func (d *daemon) settlePlane(now time.Time) {
 			d.perform(a, now)
 		}
 	}
+	d.removeEnded()
 }
 
 func (d *daemon) perform(a control.Action, now time.Time) {
