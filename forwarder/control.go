@@ -99,7 +99,11 @@ func (c *Control) Send(to netip.AddrPort, payload []byte) error {
 	defer c.mu.Unlock()
 	c.batch.Reset()
 	c.batch.Add(payload, dest, -1, 0)
-	_, err = c.l.group.Control().Send(c.batch)
+	if _, err = c.l.group.Control().Send(c.batch); err == nil {
+		if t := c.f.tap.Load(); t != nil {
+			t.control(true, c.l.key.transport, c.l.key.local, to, payload)
+		}
+	}
 	return err
 }
 
@@ -129,6 +133,9 @@ func (in *inbound) controlMessage(l *listener, b []byte, from netip.AddrPort) {
 	if reason != DropControl {
 		in.drop(nil, reason)
 		return
+	}
+	if in.tap != nil {
+		in.tap.control(false, l.key.transport, l.key.local, from, b)
 	}
 	queue := in.f.known
 	switch known, open := l.hears(from.Addr()); {

@@ -81,6 +81,9 @@ func (o *outbound) refused(q *txQueue, m txMeta) {
 
 // sent books one message.
 func (o *outbound) sent(m txMeta) {
+	if o.tap != nil {
+		o.left(&m)
+	}
 	if o.run.s != m.s {
 		o.endRun()
 		o.run.s = m.s

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,6 +35,9 @@ type Forwarder struct {
 	known, strangers chan ControlMessage
 	began            time.Time
 	frames           sync.Pool // *[]byte of maxPunt
+
+	capturing sync.Mutex          // starting and ending captures
+	tap       atomic.Pointer[tap] // of what the control side sends
 
 	mu        sync.Mutex
 	listeners map[listenerKey]*listener

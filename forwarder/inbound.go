@@ -48,6 +48,7 @@ type inbound struct {
 	foreign  bool // packets at hand were handed over
 	// strangers limits their control messages.
 	strangers bucket
+	tap       *tap // nil: nobody captures
 	run       run
 	total     run // of the present batch, s unused
 	stats     loopStats
@@ -260,6 +261,9 @@ func (in *inbound) packet(l *listener, b, buf []byte, from netip.AddrPort) {
 		sid, body = d.SessionID(), d.Body()
 	}
 	s := l.tables[in.id][sid]
+	if in.tap != nil {
+		in.arrived(l, s, sid, b, from)
+	}
 	switch {
 	case s == nil:
 		in.unknown(l, sid, b, from)

@@ -42,6 +42,7 @@ type outbound struct {
 	bundles []byte // where packets that leave as one message lie together; likewise
 	scratch []byte // for answers to senders
 	limiter bucket // of those answers
+	tap     *tap   // nil: nobody captures
 	run     run
 	total   run
 	stats   loopStats
@@ -234,6 +235,9 @@ func (o *outbound) slot() []byte {
 // frame sends what a device handed out: buf[txHeadroom:], behind its virtio header, with the bytes before it free.
 func (o *outbound) frame(s *Session, buf []byte) {
 	inner := buf[txHeadroom:]
+	if o.tap != nil {
+		o.read(s, inner)
+	}
 	link := s.link.Load()
 	m := txMeta{s: s, inner: inner, ip: s.ppp}
 	need, proto := uint32(linkEthernet), encap.PPPProtocol(0)
@@ -399,7 +403,7 @@ func (o *outbound) drop(s *Session, r DropReason) { o.drops(s, r, 1) }
 // drops books several packets of one reason.
 func (o *outbound) drops(s *Session, r DropReason, n int) {
 	o.stats.drops[r].Add(uint64(n))
-	s.drops[r].Add(uint64(n))
+	s.dropped(r, n)
 }
 
 // inject queues a copy of a PPP frame of the control side.
@@ -437,6 +441,9 @@ func (o *outbound) takeInjected() {
 		n := copy(slot[txHeadroom:], j.frame)
 		buf := slot[:txHeadroom+n]
 		j.s.injected.Add(1)
+		if o.tap != nil {
+			o.tap.inner(j.s, true, nil, j.frame)
+		}
 		o.send(txMeta{s: j.s, inner: buf[txHeadroom:], tos: -1}, buf, txHeadroom)
 		o.stats.control.Add(1)
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -206,6 +208,29 @@ func (source) Messages(name string) ([]mgmt.Message, bool) {
 		{Time: "2026-01-02T03:04:05.2Z", Direction: "received", Peer: "192.0.2.2:1701", Type: "ZLB", CCID: 78, Ns: 1, Nr: 3, Length: 12, Problem: "cut"},
 	}, true
 }
+
+func (source) Capture(r mgmt.CaptureRequest) (mgmt.Capture, error) {
+	if r.Tunnel != "t1" {
+		return nil, mgmt.Refuse(http.StatusNotFound, "no tunnel %q", r.Tunnel)
+	}
+	return captured(r.Count), nil
+}
+
+// captured is a capture of so many packets, which ends at an interrupt where that is 0.
+type captured uint64
+
+func (c captured) Run(ctx context.Context, w *bufio.Writer) (mgmt.CaptureResult, error) {
+	_, err := fmt.Fprintf(w, "%d packets", c)
+	if err == nil {
+		err = w.Flush()
+	}
+	if c == 0 {
+		<-ctx.Done()
+	}
+	return mgmt.CaptureResult{Captured: uint64(c), Dropped: 2}, err
+}
+
+func (captured) Close() {}
 
 // serve runs the management interface of src and returns its socket.
 func serve(t *testing.T, src mgmt.Source) string {

@@ -14,10 +14,11 @@ const (
 	// pathProbe is how often the kernel is asked for path MTUs: it forgets a lowered one after ten minutes
 	// (net.ipv4.route.mtu_expires) and says so to nobody.
 	pathProbe = time.Minute
-	// eventBurst bounds the control messages that are handled under one hold of the lock, and frameBurst the events of the
-	// data plane. A session that is set up brings two or three messages and eight or more PPP frames: with the same bound for both
-	// the links of many sessions would starve, time out and be taken down again.
-	eventBurst, frameBurst = 64, 512
+	// eventBurst bounds the events that are handled under one hold of the lock.
+	eventBurst = 64
+	// frameBurst bounds those that follow as many control messages: a session is two messages and five PPP frames, and
+	// where frames had to wait for messages they would be dropped, and come again seconds later.
+	frameBurst = 8 * eventBurst
 )
 
 // sampled lets the first messages of a kind through in each second, and then few.
@@ -49,13 +50,14 @@ func (d *daemon) step(ctx context.Context) error {
 	case e := <-d.fwd.Events():
 		return d.handleBurst(e)
 	case m := <-known:
-		d.converse(m)
-		return nil
+		return d.converse(m)
 	case m := <-strangers:
-		d.converse(m)
-		return nil
+		return d.converse(m)
 	case <-d.verdicts.wake:
 		d.judged(time.Now())
+		return nil
+	case <-d.lookups.wake:
+		d.resolved(time.Now())
 		return nil
 	case <-d.links.Wake():
 		d.linksChanged(time.Now())
@@ -74,17 +76,25 @@ func (d *daemon) handleBurst(e forwarder.Event) error {
 	defer d.mu.Unlock()
 	now := time.Now()
 	defer d.due(now)
-	for range frameBurst - 1 {
-		if err := d.handle(e, now); err != nil {
-			return err
-		}
+	if err := d.handle(e, now); err != nil {
+		return err
+	}
+	return d.handleWaiting(eventBurst-1, now)
+}
+
+// handleWaiting deals with up to n events that are there.
+func (d *daemon) handleWaiting(n int, now time.Time) error {
+	for range n {
 		select {
-		case e = <-d.fwd.Events():
+		case e := <-d.fwd.Events():
+			if err := d.handle(e, now); err != nil {
+				return err
+			}
 		default:
 			return nil
 		}
 	}
-	return d.handle(e, now)
+	return nil
 }
 
 // handle deals with one event; an error says that the data plane cannot go on.

@@ -205,6 +205,7 @@ func (d *daemon) enter(s *session) error {
 	d.sessions = append(d.sessions, s)
 	d.byFwd[s.fwd] = s
 	s.tunnel.sessions[s] = struct{}{}
+	d.tuneMemory()
 	if s.ppp == nil {
 		if err := d.configureEthernet(s); err != nil {
 			d.removeSessions([]*session{s})
@@ -237,6 +238,7 @@ func (d *daemon) removeSessions(all []*session) {
 		delete(d.byFwd, s.fwd)
 		delete(s.tunnel.sessions, s)
 	}
+	d.tuneMemory()
 	d.closeDevices(all)
 }
 

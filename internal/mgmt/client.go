@@ -149,6 +149,11 @@ func Copy[T any](ctx context.Context, c *Client, q Query[T], w io.Writer) error 
 
 // do gets path and hands the body of a good answer to use.
 func (c *Client) do(ctx context.Context, path string, use func(io.Reader) error) error {
+	return c.get(ctx, path, func(resp *http.Response) error { return use(resp.Body) })
+}
+
+// get is do with the whole answer.
+func (c *Client) get(ctx context.Context, path string, use func(*http.Response) error) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+hostName+path, http.NoBody)
 	if err != nil {
 		return fmt.Errorf("management request: %w", err)
@@ -161,7 +166,7 @@ func (c *Client) do(ctx context.Context, path string, use func(io.Reader) error)
 	if resp.StatusCode != http.StatusOK {
 		return c.refused(resp)
 	}
-	if err := use(resp.Body); err != nil {
+	if err := use(resp); err != nil {
 		return fmt.Errorf("answer of culvert at %s: %w", c.socket, err)
 	}
 	return nil

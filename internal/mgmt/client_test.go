@@ -149,6 +149,12 @@ func FuzzFind(f *testing.F) {
 			return
 		}
 		params, err := parseQuery(query, rt.params)
+		if rt.answer == nil {
+			if r, err := parseCapture(params); err == nil && (r.SnapLen <= 0 || r.Size == 0 || !r.Outer && !r.Inner) {
+				t.Errorf("%q is %+v", query, r)
+			}
+			return
+		}
 		if err != nil {
 			if err.status != http.StatusBadRequest || params != nil {
 				t.Errorf("parseQuery(%q) = %v, %v", query, params, err)

@@ -125,6 +125,16 @@ func TestDocumentedResources(t *testing.T) {
 	var wantPaths []string
 	for _, r := range routes {
 		wantPaths = append(wantPaths, r.path+r.suffix)
+		if r.path == pathCapture {
+			var documented []string
+			for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\|").FindAllStringSubmatch(apiDoc(t)["Capture"], -1) {
+				documented = append(documented, m[1])
+			}
+			if !slices.Equal(r.params, documented) {
+				t.Errorf("%s takes %q, documented %q", r.path, r.params, documented)
+			}
+			continue
+		}
 		if len(r.params) > 0 && (r.path != pathSessions || !slices.Equal(r.params, params)) {
 			t.Errorf("%s takes %q, documented %q for %s", r.path, r.params, params, pathSessions)
 		}

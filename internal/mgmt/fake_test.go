@@ -1,11 +1,15 @@
 package mgmt
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +27,8 @@ type fakeSource struct {
 	pools    []Pool
 	shared   []Shared
 	messages map[string][]Message
+	asked    CaptureRequest
+	closed   atomic.Int32
 	enter    func()
 }
 
@@ -39,6 +45,38 @@ func (f *fakeSource) Messages(name string) ([]Message, bool) {
 	ms, ok := f.messages[name]
 	return slices.Clone(ms), ok
 }
+
+func (f *fakeSource) Capture(r CaptureRequest) (Capture, error) {
+	f.asked = r
+	switch r.Tunnel {
+	case "busy":
+		return nil, Refuse(http.StatusConflict, "another capture is running")
+	case "broken":
+		return nil, errors.New("out of order")
+	}
+	return &fakeCapture{f}, nil
+}
+
+// fakeCapture says "packet" again and again, until it has done so Count times or is to end.
+type fakeCapture struct{ f *fakeSource }
+
+func (c *fakeCapture) Run(ctx context.Context, w *bufio.Writer) (res CaptureResult, err error) {
+	for ctx.Err() == nil && (c.f.asked.Count == 0 || res.Captured < c.f.asked.Count) {
+		res.Captured++
+		if _, err := w.WriteString("packet\n"); err != nil {
+			return res, err
+		}
+		if err := w.Flush(); err != nil {
+			return res, err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	res.Dropped = 7
+	_, err = w.WriteString("end\n")
+	return res, errors.Join(err, w.Flush())
+}
+
+func (c *fakeCapture) Close() { c.f.closed.Add(1) }
 
 func (f *fakeSource) Workers() []Worker { return slices.Clone(f.workers) }
 func (f *fakeSource) Drops() []Drop     { return slices.Clone(f.drops) }

@@ -38,7 +38,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", jsonType)
 	header.Set("X-Content-Type-Options", "nosniff")
-	body, err := h.answer(r)
+	rt, name, params, err := h.route(r)
+	if err == nil && rt.answer == nil {
+		h.capture(w, r, params)
+		return
+	}
+	var body body
+	if err == nil {
+		body, err = rt.answer(h.src, name, params)
+	}
 	if err != nil {
 		writeError(w, err)
 		return
@@ -54,22 +62,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answer checks the request, then asks the source.
-func (h *handler) answer(r *http.Request) (body, *statusError) {
+// route checks the request before the source is asked.
+func (h *handler) route(r *http.Request) (rt *route, name string, params url.Values, err *statusError) {
 	rt, name, ok := find(r.URL.Path)
 	switch {
 	case !ok:
-		return nil, failf(http.StatusNotFound, "no such resource: %s", r.URL.Path)
+		err = failf(http.StatusNotFound, "no such resource: %s", r.URL.Path)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		return nil, failf(http.StatusMethodNotAllowed, "method %s is not allowed here, only %s", r.Method, allowedMethods)
+		err = failf(http.StatusMethodNotAllowed, "method %s is not allowed here, only %s", r.Method, allowedMethods)
 	case r.ContentLength != 0: // -1: chunked
-		return nil, failf(http.StatusRequestEntityTooLarge, "a request has no body here")
+		err = failf(http.StatusRequestEntityTooLarge, "a request has no body here")
+	default:
+		params, err = parseQuery(r.URL.RawQuery, rt.params)
 	}
-	params, err := parseQuery(r.URL.RawQuery, rt.params)
-	if err != nil {
-		return nil, err
-	}
-	return rt.answer(h.src, name, params)
+	return rt, name, params, err
 }
 
 func writeError(w http.ResponseWriter, e *statusError) {

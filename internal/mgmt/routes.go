@@ -22,6 +22,7 @@ const (
 	pathPools    = "/v1/pools"
 	pathShared   = "/v1/shared"
 	pathVersion  = "/v1/version"
+	pathCapture  = "/v1/capture"
 )
 
 // Query parameters of pathSessions.
@@ -36,6 +37,7 @@ type route struct {
 	path   string   // with a slash at the end: a name follows
 	suffix string   // behind the name
 	params []string // the query parameters it knows
+	// answer is nil for a capture, whose answer is no JSON.
 	answer func(src Source, name string, q url.Values) (body, *statusError)
 }
 
@@ -50,6 +52,7 @@ var routes = []route{
 	{pathPools, "", nil, getPools},
 	{pathShared, "", nil, getShared},
 	{pathVersion, "", nil, getVersion},
+	{pathCapture, "", captureParams, nil},
 }
 
 // find returns the route of a decoded path and the name behind it.

@@ -27,6 +27,8 @@ type Source interface {
 	Drops() []Drop
 	Pools() []Pool
 	Shared() []Shared
+	// Capture prepares a capture. Errors are those of Refuse.
+	Capture(r CaptureRequest) (Capture, error)
 	Version() string // the release, version.Version of the serving program
 }
 
@@ -62,6 +64,7 @@ func Serve(ctx context.Context, ln net.Listener, src Source, opts ...Option) err
 	}
 	srv := &http.Server{
 		Handler:                      &handler{src: src},
+		BaseContext:                  func(net.Listener) context.Context { return ctx }, // captures end with it
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            headerWait,
 		ReadTimeout:                  requestWait,

@@ -135,6 +135,12 @@ func TestManySessions(t *testing.T) {
 	lacs[2].allUp(each)
 	lns.allUp(3 * each)
 	t.Logf("%v: killed and back", time.Since(start))
+	lns.eventually("to notice that a tunnel is dead", func() string { // whose sessions have been taken over before
+		if n := len(ask(lns, mgmt.QueryTunnels())); n != len(lacs) {
+			return fmt.Sprintf("%d tunnels", n)
+		}
+		return ""
+	})
 	after := lns.tunnels()
 	undisturbed(t, before, after)
 	traffic(t, lns, lacs, ppp, eth)
