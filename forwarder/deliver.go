@@ -109,7 +109,7 @@ func (in *inbound) pass(s *Session, buf []byte, front int) {
 func (in *inbound) write(s *Session, frame []byte, packets, bytes int) {
 	if err := s.dev.Write(frame); err != nil {
 		in.stats.drops[DropDevice].Add(uint64(packets))
-		s.drops[DropDevice].Add(uint64(packets))
+		s.dropped(DropDevice, packets)
 		return
 	}
 	in.account(s, packets, bytes)
@@ -165,7 +165,7 @@ func (in *inbound) endRun() {
 func (in *inbound) drop(s *Session, r DropReason) {
 	in.stats.drops[r].Add(1)
 	if s != nil {
-		s.drops[r].Add(1)
+		s.dropped(r, 1)
 	}
 }
 

@@ -403,7 +403,7 @@ func (o *outbound) drop(s *Session, r DropReason) { o.drops(s, r, 1) }
 // drops books several packets of one reason.
 func (o *outbound) drops(s *Session, r DropReason, n int) {
 	o.stats.drops[r].Add(uint64(n))
-	s.drops[r].Add(uint64(n))
+	s.dropped(r, n)
 }
 
 // inject queues a copy of a PPP frame of the control side.

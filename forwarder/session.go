@@ -140,7 +140,7 @@ type Session struct {
 	removed bool
 
 	rx, tx traffic
-	drops  drops
+	drops  atomic.Pointer[drops] // nil: none yet
 	// Frames of the control side among rx and tx. Each is counted here before it is there.
 	punted, injected atomic.Uint64
 }
@@ -264,7 +264,9 @@ func (s *Session) Inject(frame []byte) bool { return s.worker.out.inject(s, fram
 
 // Stats gives the session's traffic, from and into the pseudowire, and its drops.
 func (s *Session) Stats() (rx, tx Traffic, d Drops) {
-	s.drops.addTo(&d)
+	if p := s.drops.Load(); p != nil {
+		p.addTo(&d)
+	}
 	return s.rx.load(), s.tx.load(), d
 }
 

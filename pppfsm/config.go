@@ -117,6 +117,10 @@ type Config struct {
 	// link, 0: never (pppd: lcp-echo-failure).
 	EchoInterval time.Duration
 	EchoFailures int
+	// EchoSpread sends the first Echo-Request of a link at a random time
+	// within EchoInterval: of very many links that open together, an equal
+	// share is due each second.
+	EchoSpread bool
 	// EchoAdaptive leaves an Echo-Request out when the peer's data arrived
 	// since the one before was due: that says as much as a reply (pppd:
 	// lcp-echo-adaptive). The owner must tell by Link.Traffic.
@@ -157,6 +161,13 @@ func (l Limits) or(d Limits) Limits {
 		MaxTerminate: cmp.Or(l.MaxTerminate, d.MaxTerminate),
 		MaxFailure:   cmp.Or(l.MaxFailure, d.MaxFailure),
 	}
+}
+
+// Normal returns a copy of c with defaults filled in and values brought into
+// range, for NewLinkOf.
+func (c Config) Normal() *Config {
+	n := c.normal()
+	return &n
 }
 
 // normal returns c with defaults filled in and values brought into range.

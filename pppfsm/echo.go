@@ -24,6 +24,9 @@ type echo struct {
 func (c *lcp) startEcho() {
 	c.echoMissed, c.history = 0, [echoHistory]echoResult{}
 	if d := c.link.cfg.EchoInterval; d > 0 {
+		if c.link.cfg.EchoSpread {
+			d = c.link.part(d)
+		}
 		c.echoAt = c.link.now.Add(d)
 	}
 }

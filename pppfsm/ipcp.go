@@ -51,7 +51,7 @@ func usable(b [4]byte) bool { return b[0] != 0 && b[0] != 127 && b[0] < 224 }
 
 // offered is the server we tell the peer for an option number.
 func (c *ipcp) offered(kind uint8) [4]byte {
-	cfg := &c.link.cfg
+	cfg := c.link.cfg
 	switch kind {
 	case optDNS1:
 		return ipv4Of(cfg.DNS[0])
@@ -66,7 +66,7 @@ func (c *ipcp) offered(kind uint8) [4]byte {
 }
 
 func (c *ipcp) reset() {
-	cfg := &c.link.cfg
+	cfg := c.link.cfg
 	c.local, c.sendAddress, c.refused = ipv4Of(cfg.LocalAddress), true, false
 	c.servers, c.want = [numServers][4]byte{}, 0
 	if cfg.UsePeerDNS {
@@ -176,7 +176,7 @@ func (c *ipcp) naked(o option, mine, last bool) {
 	switch k := o.kind(); {
 	case !usable(v):
 	case k == optIPAddress:
-		cfg := &c.link.cfg
+		cfg := c.link.cfg
 		if v != c.peer && v != c.wanted() && (cfg.AcceptLocal || ipv4Of(cfg.LocalAddress) == [4]byte{}) {
 			c.local = v
 		}

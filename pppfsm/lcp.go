@@ -55,7 +55,7 @@ func (c *lcp) peerMRU() int {
 func (c *lcp) looped() bool { return c.collisions >= maxCollisions }
 
 func (c *lcp) reset() {
-	cfg := &c.link.cfg
+	cfg := c.link.cfg
 	c.mru, c.magic, c.collisions = 0, 0, 0
 	if cfg.MRU != DefaultMRU {
 		c.mru = uint16(cfg.MRU)

@@ -16,7 +16,7 @@ const maxPending = 64
 // Link is one end of a PPP link: LCP, IPCP and IPV6CP with their timers. It
 // must not be copied and is used by one goroutine at a time.
 type Link struct {
-	cfg    Config
+	cfg    *Config
 	rnd    io.Reader
 	now    time.Time
 	lcp    lcp
@@ -40,8 +40,12 @@ type Link struct {
 // is the source of Challenges, magic numbers, interface identifiers and first
 // packet identifiers, usually crypto/rand.Reader; with authentication it must
 // be one that nobody can predict.
-func NewLink(cfg Config, rnd io.Reader) *Link {
-	l := &Link{cfg: cfg.normal(), rnd: rnd}
+func NewLink(cfg Config, rnd io.Reader) *Link { return NewLinkOf(cfg.Normal(), rnd) }
+
+// NewLinkOf does the same with a Config that came out of Normal. Any number of
+// links may have the same one, which is 328 bytes; it must not change.
+func NewLinkOf(cfg *Config, rnd io.Reader) *Link {
+	l := &Link{cfg: cfg, rnd: rnd}
 	l.bare = l.cfg.Framing == FramingBare
 	var ids [3]byte
 	l.random(ids[:])
@@ -213,6 +217,13 @@ func (l *Link) random(b []byte) {
 		z := (x ^ x>>30) * 0xbf58476d1ce4e5b9
 		b[i] ^= byte(z >> 56)
 	}
+}
+
+// part returns a random part of d, which is not 0.
+func (l *Link) part(d time.Duration) time.Duration {
+	var b [2]byte
+	l.random(b[:])
+	return d * time.Duration(binary.BigEndian.Uint16(b[:])+1) / (1 << 16)
 }
 
 // randomMagic returns a magic number other than 0 and not.

@@ -5,6 +5,6 @@
 // session and no other, and measures on the way: memory of the processes and of the kernel, the rate of set-up, what LCP
 // echoes and listing all sessions cost, CPU time a packet with one session and with all of them, and the teardown.
 //
-// What the kernel uses is what the system's MemAvailable (proc_meminfo(5)) has lost since the start less what the two
-// processes have resident, and half of that is one end's. So the machine should do nothing else meanwhile.
+// What the kernel uses is by how much its own memory (Slab, Percpu, PageTables and KernelStack of proc_meminfo(5)) has
+// grown since the start, and half of that is one end's. So the machine should do nothing else meanwhile.
 package scale

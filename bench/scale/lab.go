@@ -20,7 +20,7 @@ type lab struct {
 	c        Config
 	lns, lac end
 	dir      string
-	before   int64 // bytes available before anything ran
+	before   int64 // bytes of the kernel before anything ran
 }
 
 // newLab builds namespaces and starts both culverts.
@@ -48,7 +48,7 @@ func newLab(c Config) (l *lab, err error) {
 	if err != nil {
 		return l, err
 	}
-	if l.before, err = available(); err != nil {
+	if l.before, err = kernelMemory(); err != nil {
 		return l, err
 	}
 	if err = l.lns.start(&c, l.dir, "lns", accessServer); err != nil {
@@ -90,10 +90,10 @@ func (l *lab) sample(ctx context.Context, began time.Time) (s Sample, err error)
 		s.Sessions += t.Sessions
 	}
 	s.Seconds = time.Since(began).Seconds()
-	now, err1 := available()
+	now, err1 := kernelMemory()
 	a, err2 := resident(l.lns.process.PID())
 	b, err3 := resident(l.lac.process.PID())
-	s.LNS, s.LAC, s.Kernel = a, b, max(l.before-now-a-b, 0)/2
+	s.LNS, s.LAC, s.Kernel = a, b, max(now-l.before, 0)/2
 	return s, errors.Join(err1, err2, err3)
 }
 

@@ -26,7 +26,18 @@ func field(path, name string) (int64, error) {
 // resident is the memory of a process (VmRSS of proc_pid_status(5)).
 func resident(pid int) (int64, error) { return field(fmt.Sprintf("/proc/%d/status", pid), "VmRSS") }
 
-func available() (int64, error) { return field("/proc/meminfo", "MemAvailable") }
+// kernelMemory is what the kernel has allocated for itself, in fields of proc_meminfo(5): nearly all that a device costs
+// is Slab. What processes use is not in it.
+func kernelMemory() (sum int64, err error) {
+	for _, name := range []string{"Slab", "Percpu", "PageTables", "KernelStack"} {
+		n, err := field("/proc/meminfo", name)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
 
 // tick is the unit of times in proc_pid_stat(5), USER_HZ, which is 100 on all of Linux's architectures but alpha.
 const tick = 10 * time.Millisecond

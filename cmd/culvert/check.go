@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -121,7 +122,7 @@ func plannedTunnels(w io.Writer, tunnels []config.Tunnel) (assumed bool, err err
 		if !known {
 			assumed, mark = true, "*"
 		}
-		t.row(v.Name, v.Transport, endpoint(v, v.Local), endpoint(v, v.Peer), assigned(v.TID), assigned(v.PTID),
+		t.row(v.Name, v.Transport, endpoint(v, v.Local), peerOf(v), assigned(v.TID), assigned(v.PTID),
 			strconv.Itoa(mtu)+mark, len(v.Sessions))
 	}
 	return assumed, t.flush()
@@ -169,7 +170,7 @@ func sessionMTU(t *config.Tunnel, s *config.Session) int {
 		cookie, _ = encap.NewCookie(make([]byte, s.CookieSize))
 	}
 	header := encap.DataHeader{Transport: t.Transport, SessionID: s.PSID, Cookie: cookie, Sublayer: s.Sublayer}
-	return s.Pseudowire.MTU(path-t.UnderlayOverhead, header, t.Peer.Addr().Unmap().Is6())
+	return s.Pseudowire.MTU(path-t.UnderlayOverhead, header, t.Local.Addr().Unmap().Is6())
 }
 
 // plural counts things in English.
@@ -178,6 +179,17 @@ func plural(n int, thing string) string {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// peerOf is the tunnel's peer, by name where it has one.
+func peerOf(t *config.Tunnel) string {
+	switch {
+	case t.PeerName == "":
+		return endpoint(t, t.Peer)
+	case t.Transport == encap.TransportIP:
+		return t.PeerName
+	}
+	return net.JoinHostPort(t.PeerName, strconv.Itoa(int(t.Peer.Port())))
 }
 
 // endpoint prints an address of t, without the port where the transport has none.

@@ -42,7 +42,7 @@ func (ns *namespace) createTUNs(configs []Config, which []int, devices []*Device
 		}
 		return nil
 	})
-	var reqs []*nl.NetlinkRequest
+	reqs := make([]*nl.NetlinkRequest, 0, 2*len(made))
 	for _, i := range made {
 		attrs := settings(configs[i])
 		if m := configs[i].MTU; m == 0 || m >= minMTU6 { // below, there is no IPv6 on the link to switch it off on

@@ -92,9 +92,11 @@ func ourHostName() string {
 	return name
 }
 
+func (t *tunnel) isDynamic() bool { return t.n.get("tid") == nil && t.n.get("ptid") == nil }
+
 // dynamicTunnel completes a tunnel without tid and ptid, and refuses what only such a one has in others.
 func (p *parser) dynamicTunnel(t *tunnel) {
-	t.dynamic = t.n.get("tid") == nil && t.n.get("ptid") == nil
+	t.dynamic = t.isDynamic()
 	if !t.dynamic {
 		for _, name := range []string{"tid", "ptid"} {
 			if t.n.get(name) == nil {

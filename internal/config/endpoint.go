@@ -17,7 +17,7 @@ const DefaultPort = 1701
 type names struct {
 	ctx context.Context // lives as long as one Parse
 	r   interface {
-		LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+		Resolver
 		LookupPort(ctx context.Context, network, service string) (int, error)
 	}
 }
@@ -32,6 +32,10 @@ func (p *parser) endpoints(t *tunnel) {
 		p.missing(t.n, "peer")
 	}
 	ok := local != nil && p.endpoint(local, t.Transport, literalFamily(peer), &t.Local) && p.usableLocal(local, t.Local)
+	if peer != nil && t.isDynamic() && peer.kind == kindString && literalFamily(peer) == familyAny {
+		p.peerName(peer, t, ok)
+		return
+	}
 	family := literalFamily(local)
 	if ok {
 		family = familyOf(t.Local.Addr())
@@ -88,27 +92,35 @@ func (p *parser) endpoint(v *node, tr encap.Transport, family string, to *netip.
 	if !p.text(v, &s) {
 		return false
 	}
-	host, service := splitEndpoint(s)
+	host, _ := splitEndpoint(s)
 	addr, problem := p.names.addr(host, family)
 	if problem != "" {
 		p.fail(v, "%s", problem)
 		return false
 	}
-	port := uint16(DefaultPort)
+	port, ok := p.port(v, s, tr)
+	*to = netip.AddrPortFrom(addr, port)
+	return ok
+}
+
+// port reads the port of the endpoint s.
+func (p *parser) port(v *node, s string, tr encap.Transport) (port uint16, ok bool) {
+	host, service := splitEndpoint(s)
+	var problem string
+	port = DefaultPort
 	if service != "" || strings.HasSuffix(s, ":") && host != s {
 		if port, problem = p.names.port(service); problem != "" {
 			p.fail(v, "%s", problem)
-			return false
+			return 0, false
 		}
 	}
 	if tr == encap.TransportIP {
 		port = 0
 	} else if port == 0 {
 		p.fail(v, "port 0 is not a port")
-		return false
+		return 0, false
 	}
-	*to = netip.AddrPortFrom(addr, port)
-	return true
+	return port, true
 }
 
 func (n *names) addr(host, family string) (a netip.Addr, problem string) {
@@ -172,9 +184,11 @@ func (p *parser) usableLocal(v *node, a netip.AddrPort) bool {
 }
 
 func (p *parser) usablePeer(v *node, a netip.AddrPort) bool {
-	if a.Addr().IsUnspecified() || a.Addr().IsMulticast() || a.Addr() == broadcast {
+	if !oneHost(a.Addr()) {
 		p.fail(v, "%s is not the address of one host", a.Addr())
 		return false
 	}
 	return true
 }
+
+func oneHost(a netip.Addr) bool { return !a.IsUnspecified() && !a.IsMulticast() && a != broadcast }

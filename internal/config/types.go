@@ -51,6 +51,7 @@ type Tunnel struct {
 	Line        int // line of its table, for later errors (port in use, ...)
 	Transport   encap.Transport
 	Local, Peer netip.AddrPort // port 0 for IP 115
+	PeerName    string         // host name of the peer that is dialed, which stands for Peer's address; empty: that is set
 	TID, PTID   uint32         // 0 in a dynamic one
 	// Control is how we behave towards the peer of a dynamic tunnel, which we dial; nil: it is static.
 	Control *control.Profile

@@ -41,35 +41,6 @@ type verdict struct {
 	v    auth.Verdict
 }
 
-// verdicts takes answers from any goroutine. It holds at most one a session.
-type verdicts struct {
-	mu   sync.Mutex
-	all  []verdict
-	wake chan struct{}
-}
-
-func newVerdicts() *verdicts { return &verdicts{wake: make(chan struct{}, 1)} }
-
-// put never blocks.
-func (q *verdicts) put(v verdict) {
-	q.mu.Lock()
-	q.all = append(q.all, v)
-	q.mu.Unlock()
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-// take gives all that have come.
-func (q *verdicts) take() []verdict {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	all := q.all
-	q.all = nil
-	return all
-}
-
 // authenticate has the Authenticator judge a peer, now or when it is its turn.
 func (d *daemon) authenticate(s *session, a pppfsm.AuthRequest) {
 	p := s.ppp

@@ -44,7 +44,12 @@ func (*lns) AcceptCall(*control.Conn, *control.Message) (control.Call, *control.
 
 func newLNS(t *testing.T) *lns {
 	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	return newLNSAt(t, "127.0.0.1", 0)
+}
+
+func newLNSAt(t *testing.T, host string, port int) *lns {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(host), Port: port})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,9 @@ const (
 	pathProbe = time.Minute
 	// eventBurst bounds the events that are handled under one hold of the lock.
 	eventBurst = 64
+	// frameBurst bounds those that follow as many control messages: a session is two messages and five PPP frames, and
+	// where frames had to wait for messages they would be dropped, and come again seconds later.
+	frameBurst = 8 * eventBurst
 )
 
 // sampled lets the first messages of a kind through in each second, and then few.
@@ -47,13 +50,14 @@ func (d *daemon) step(ctx context.Context) error {
 	case e := <-d.fwd.Events():
 		return d.handleBurst(e)
 	case m := <-known:
-		d.converse(m)
-		return nil
+		return d.converse(m)
 	case m := <-strangers:
-		d.converse(m)
-		return nil
+		return d.converse(m)
 	case <-d.verdicts.wake:
 		d.judged(time.Now())
+		return nil
+	case <-d.lookups.wake:
+		d.resolved(time.Now())
 		return nil
 	case <-d.links.Wake():
 		d.linksChanged(time.Now())
@@ -72,17 +76,25 @@ func (d *daemon) handleBurst(e forwarder.Event) error {
 	defer d.mu.Unlock()
 	now := time.Now()
 	defer d.due(now)
-	for range eventBurst - 1 {
-		if err := d.handle(e, now); err != nil {
-			return err
-		}
+	if err := d.handle(e, now); err != nil {
+		return err
+	}
+	return d.handleWaiting(eventBurst-1, now)
+}
+
+// handleWaiting deals with up to n events that are there.
+func (d *daemon) handleWaiting(n int, now time.Time) error {
+	for range n {
 		select {
-		case e = <-d.fwd.Events():
+		case e := <-d.fwd.Events():
+			if err := d.handle(e, now); err != nil {
+				return err
+			}
 		default:
 			return nil
 		}
 	}
-	return d.handle(e, now)
+	return nil
 }
 
 // handle deals with one event; an error says that the data plane cannot go on.

@@ -17,6 +17,7 @@ import (
 	"culvert/internal/pool"
 	"culvert/internal/script"
 	"culvert/internal/version"
+	"culvert/pppfsm"
 )
 
 // Options of Run.
@@ -24,6 +25,8 @@ type Options struct {
 	Log *zap.Logger
 	// Socket overrides the configured path of the management socket.
 	Socket string
+	// Resolver resolves peers' names; nil: as the system does.
+	Resolver config.Resolver
 	// Ready is called when everything is set up; it may be nil.
 	Ready func()
 }
@@ -35,28 +38,33 @@ type daemon struct {
 	// noisy is for what a peer can provoke: sampled, so that nobody can fill a disk from outside.
 	noisy *zap.Logger
 	fwd   *forwarder.Forwarder
-	// verdicts come from Authenticators.
-	verdicts *verdicts
+	// verdicts come from Authenticators, lookups from the resolver of peers' names.
+	verdicts *answers[verdict]
+	lookups  *lookups
 	// scripts runs what users hooked to the links.
 	scripts *script.Runner
 	// links watches devices.
 	links *tuntap.Watcher
 
-	mu       sync.Mutex // guards everything below
-	plane    *plane
-	tunnels  []*tunnel
-	sessions []*session
-	byFwd    map[*forwarder.Session]*session
-	byTunnel map[*forwarder.Tunnel]*tunnel
-	byDevice map[*tuntap.Device]*session // of those that are watched
-	shared   map[string]*shared          // by name
-	timers   timers
-	net      tuntap.Batch // what is to be done to devices
-	refused  uint64       // sessions that had no device
-	pools    map[string]*pool.Pool
-	inUse    addressBook
-	duid     []byte    // ours as a DHCPv6 server
-	probeAt  time.Time // when path MTUs are asked for next
+	mu          sync.Mutex // guards everything below
+	plane       *plane
+	tunnels     []*tunnel
+	sessions    []*session
+	byFwd       map[*forwarder.Session]*session
+	byTunnel    map[*forwarder.Tunnel]*tunnel
+	byDevice    map[*tuntap.Device]*session // of those that are watched
+	shared      map[string]*shared          // by name
+	timers      timers
+	net         tuntap.Batch               // what is to be done to devices
+	refused     uint64                     // sessions that had no device
+	ended       []*session                 // to be removed together
+	tuned       bool                       // the garbage collector is set for many sessions
+	growth      int                        // and was so before, in percent
+	linkConfigs map[linkKey]*pppfsm.Config // that sessions share
+	pools       map[string]*pool.Pool
+	inUse       addressBook
+	duid        []byte    // ours as a DHCPv6 server
+	probeAt     time.Time // when path MTUs are asked for next
 }
 
 // Run brings up what cfg describes and keeps it running until ctx is done; then it tells the peers, removes our
@@ -82,7 +90,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		_ = ln.Close()
 		return err
 	}
-	d, err := start(cfg, o.Log)
+	d, err := start(cfg, o)
 	if err != nil {
 		_ = ln.Close()
 		closeMetrics(scrapes)
@@ -108,7 +116,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 }
 
 // start makes tunnels, devices and sessions. What it made before an error is undone.
-func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
+func start(cfg *config.Config, o Options) (*daemon, error) {
+	log := o.Log
 	workers := cfg.Workers
 	if workers <= 0 {
 		workers = runtime.NumCPU()
@@ -123,17 +132,19 @@ func start(cfg *config.Config, log *zap.Logger) (*daemon, error) {
 		return nil, err
 	}
 	d := &daemon{
-		cfg:      cfg,
-		log:      log,
-		noisy:    log.WithOptions(zap.WrapCore(sampled)),
-		fwd:      fwd,
-		byFwd:    make(map[*forwarder.Session]*session),
-		byTunnel: make(map[*forwarder.Tunnel]*tunnel),
-		byDevice: make(map[*tuntap.Device]*session),
-		links:    tuntap.NewWatcher(),
-		verdicts: newVerdicts(),
-		inUse:    make(addressBook),
-		duid:     serverDUID(),
+		cfg:         cfg,
+		log:         log,
+		noisy:       log.WithOptions(zap.WrapCore(sampled)),
+		fwd:         fwd,
+		byFwd:       make(map[*forwarder.Session]*session),
+		byTunnel:    make(map[*forwarder.Tunnel]*tunnel),
+		byDevice:    make(map[*tuntap.Device]*session),
+		links:       tuntap.NewWatcher(),
+		verdicts:    newAnswers[verdict](),
+		lookups:     newLookups(o.Resolver),
+		inUse:       make(addressBook),
+		linkConfigs: make(map[linkKey]*pppfsm.Config),
+		duid:        serverDUID(),
 	}
 	if err := d.addPools(); err != nil {
 		d.teardown()
@@ -239,6 +250,7 @@ func (d *daemon) leaving() bool {
 // teardown waits for scripts, which may need the devices, and removes sessions, then devices, then tunnels, then workers.
 func (d *daemon) teardown() {
 	d.endScripts()
+	d.lookups.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.removeSessions(slices.Clone(d.sessions))

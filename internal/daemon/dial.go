@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
@@ -41,6 +42,11 @@ type dialer struct {
 	backoff backoff
 	reason  string // why it ended last
 	ring    ring   // of all its connections
+	// peer is the address that is or was dialed last. A name has the others: addrs when it was last resolved, of which
+	// failed were dialed in vain the last time; asking says that it is being resolved.
+	peer          netip.Addr
+	addrs, failed []netip.Addr
+	asking        bool
 }
 
 // line is a configured session of a dynamic tunnel.
@@ -61,9 +67,10 @@ func (d *daemon) addDialer(c *config.Tunnel) error {
 	if err != nil {
 		return d.fault(c.Line, tunnelKey(c, "local"), err)
 	}
-	sock.Expect(c.Peer.Addr())
-	d.plane.dialed[c.Peer.Addr()]++
 	l := &dialer{cfg: c, sock: sock, timer: timer{index: -1}}
+	if c.PeerName == "" {
+		l.expect(d, c.Peer.Addr())
+	}
 	for i := range c.Sessions {
 		l.lines = append(l.lines, &line{cfg: &c.Sessions[i], dialer: l, timer: timer{index: -1}})
 	}
@@ -71,12 +78,23 @@ func (d *daemon) addDialer(c *config.Tunnel) error {
 	return nil
 }
 
-// tick dials.
+// tick dials, or has the peer's name resolved first.
 func (l *dialer) tick(d *daemon, now time.Time) {
-	if l.conn != nil || d.plane.closing {
-		return
+	switch {
+	case l.conn != nil || l.asking || d.plane.closing:
+	case l.cfg.PeerName != "":
+		l.asking = true
+		d.lookups.ask(l)
+	default:
+		l.dial(d, l.cfg.Peer.Addr(), now)
 	}
-	path := control.Path{Transport: l.cfg.Transport, Local: l.cfg.Local, Remote: l.cfg.Peer}
+}
+
+func (l *dialer) dial(d *daemon, peer netip.Addr, now time.Time) {
+	l.expect(d, peer)
+	path := control.Path{
+		Transport: l.cfg.Transport, Local: l.cfg.Local, Remote: netip.AddrPortFrom(peer, l.cfg.Peer.Port()),
+	}
 	c, err := d.plane.ep.Dial(now, path, *l.cfg.Control)
 	if err != nil { // the configuration was checked
 		d.log.Error("dial", zap.String("tunnel", l.cfg.Name), zap.Error(err))
@@ -93,6 +111,9 @@ func (l *dialer) tick(d *daemon, now time.Time) {
 // ended waits for the next attempt.
 func (l *dialer) ended(d *daemon, k *connection, reason string, now time.Time) {
 	l.conn, l.reason = nil, reason
+	if k.upAt.IsZero() && l.cfg.PeerName != "" {
+		l.failed = append(l.failed, l.peer)
+	}
 	for _, n := range l.lines {
 		d.timers.set(&n.timer, n, time.Time{})
 	}

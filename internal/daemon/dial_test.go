@@ -11,7 +11,7 @@ import (
 func TestKnown(t *testing.T) {
 	ns, port := newNS(t), freePorts(t, 1)[0]
 	text := answering(ns, `"the secret"`, port) + "[tunnel.t]\nencap = \"ip\"\nlocal = \"127.0.0.8\"\npeer = \"192.0.2.1\"\n"
-	d, err := start(parse(t, text), zap.NewNop())
+	d, err := start(parse(t, text), Options{Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}

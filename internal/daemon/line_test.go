@@ -376,7 +376,7 @@ func TestAuthScripts(t *testing.T) {
 	t.Parallel()
 	ns, ends := newNS(t), loopback()
 	keys, file := scriptLog(t)
-	d, err := start(parse(t, lineConfig(ns, ends, keys)), zap.NewNop())
+	d, err := start(parse(t, lineConfig(ns, ends, keys)), Options{Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}

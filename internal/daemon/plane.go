@@ -108,24 +108,36 @@ func (d *daemon) parting() bool {
 
 // converse takes a control message and those that wait behind it, strangers' last, and then does what they ask for: what
 // takes its time, such as making devices, costs less for many at once.
-func (d *daemon) converse(m forwarder.ControlMessage) {
+func (d *daemon) converse(m forwarder.ControlMessage) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	known, strangers := d.fwd.ControlMessages()
 	defer d.due(now)
 	d.receive(m, now)
 	for range eventBurst - 1 {
-		select {
-		case m = <-known:
-		default:
-			select {
-			case m = <-strangers:
-			default:
-				return
-			}
+		m, ok := d.nextMessage()
+		if !ok {
+			break
 		}
 		d.receive(m, now)
+	}
+	d.settlePlane(now)
+	return d.handleWaiting(frameBurst, now)
+}
+
+// nextMessage takes a control message that waits.
+func (d *daemon) nextMessage() (m forwarder.ControlMessage, ok bool) {
+	known, strangers := d.fwd.ControlMessages()
+	select {
+	case m = <-known:
+		return m, true
+	default:
+	}
+	select {
+	case m = <-strangers:
+		return m, true
+	default:
+		return m, false
 	}
 }
 
@@ -142,6 +154,7 @@ func (d *daemon) settlePlane(now time.Time) {
 			d.perform(a, now)
 		}
 	}
+	d.removeEnded()
 }
 
 func (d *daemon) perform(a control.Action, now time.Time) {

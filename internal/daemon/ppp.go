@@ -11,6 +11,7 @@ import (
 	"culvert/encap"
 	"culvert/forwarder"
 	"culvert/internal/auth"
+	"culvert/internal/config"
 	"culvert/internal/pool"
 	"culvert/pppfsm"
 )
@@ -62,7 +63,22 @@ type address struct {
 }
 
 func (d *daemon) newPPP(s *session) *ppp {
+	return &ppp{
+		link: pppfsm.NewLinkOf(d.linkConfig(s), rand.Reader), backoff: reopenFirst, timer: timer{index: -1}, router: d.newRouter(s),
+	}
+}
+
+// linkKey is what the configuration of a link depends on where it depends on nothing of the session.
+type linkKey struct {
+	ppp *config.PPP // of a session profile
+	mru int
+}
+
+// linkConfig is what the session's link is to negotiate. All sessions of a profile have one, unless their peers may choose
+// addresses or the profile counts them.
+func (d *daemon) linkConfig(s *session) *pppfsm.Config {
 	c := s.cfg.PPP.Link
+	c.EchoSpread = true
 	if c.MRU = s.cfg.PPP.MRU; c.MRU == 0 {
 		c.MRU = s.tunnel.fwd.ReceiveMTU(s.fcfg)
 		if c.IPv6 {
@@ -71,10 +87,16 @@ func (d *daemon) newPPP(s *session) *ppp {
 	}
 	if c.AcceptPeer || !c.PeerAddress.IsValid() && s.cfg.PPP.Pool == "" {
 		c.AllowPeer = func(a netip.Addr) bool { return s.ppp.may(a) && d.whyNot(s, a, forPeer) == "" }
+		return c.Normal()
 	}
-	return &ppp{
-		link: pppfsm.NewLink(c, rand.Reader), backoff: reopenFirst, timer: timer{index: -1}, router: d.newRouter(s),
+	if s.circuit == nil || s.circuit.slot.profile == nil || s.circuit.slot.profile.PPP != s.cfg.PPP {
+		return c.Normal()
 	}
+	k := linkKey{s.cfg.PPP, c.MRU}
+	if d.linkConfigs[k] == nil {
+		d.linkConfigs[k] = c.Normal()
+	}
+	return d.linkConfigs[k]
 }
 
 // settle carries out what the session's link wants done and arms its timer.

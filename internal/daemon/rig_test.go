@@ -130,10 +130,17 @@ func run(t *testing.T, text string) *instance {
 
 func runConfig(t *testing.T, cfg *config.Config) *instance {
 	t.Helper()
+	return runWith(t, cfg, Options{})
+}
+
+// runWith sets the options it needs itself.
+func runWith(t *testing.T, cfg *config.Config, o Options) *instance {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &instance{t: t, socket: filepath.Join(t.TempDir(), "s"), cancel: cancel, done: make(chan error, 1)}
 	ready := make(chan struct{})
-	go func() { i.done <- Run(ctx, cfg, Options{Socket: i.socket, Ready: func() { close(ready) }}) }()
+	o.Socket, o.Ready = i.socket, func() { close(ready) }
+	go func() { i.done <- Run(ctx, cfg, o) }()
 	select {
 	case <-ready:
 	case err := <-i.done:

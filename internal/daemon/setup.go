@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"culvert/encap"
@@ -37,7 +38,8 @@ type session struct {
 
 	circuit *circuit // nil: static
 	index   int      // in daemon.sessions
-	gone    bool     // it was removed
+	gone    bool     // it is being removed
+	removed bool
 }
 
 // addTunnel brings up a configured tunnel with its sessions, or what dials it.
@@ -86,6 +88,7 @@ func (d *daemon) openTunnel(c *config.Tunnel, conn *connection) (*tunnel, error)
 
 // removeTunnel is the opposite of openTunnel. The tunnel must have no sessions any more.
 func (d *daemon) removeTunnel(t *tunnel) {
+	d.removeEnded()
 	d.tunnels = removeAt(d.tunnels, t.index, func(moved *tunnel) { moved.index = t.index })
 	delete(d.byTunnel, t.fwd)
 	d.fwd.RemoveTunnel(t.fwd)
@@ -202,6 +205,7 @@ func (d *daemon) enter(s *session) error {
 	d.sessions = append(d.sessions, s)
 	d.byFwd[s.fwd] = s
 	s.tunnel.sessions[s] = struct{}{}
+	d.tuneMemory()
 	if s.ppp == nil {
 		if err := d.configureEthernet(s); err != nil {
 			d.removeSessions([]*session{s})
@@ -215,9 +219,10 @@ func (d *daemon) enter(s *session) error {
 // removeSessions takes sessions out of the data plane, and removes their devices with all that is on them.
 func (d *daemon) removeSessions(all []*session) {
 	d.net.Flush()
+	all = slices.DeleteFunc(slices.Clone(all), func(s *session) bool { return s.removed })
 	places := make([]*forwarder.Session, len(all))
 	for i, s := range all {
-		s.gone = true
+		s.gone, s.removed = true, true
 		places[i] = s.fwd
 		if s.ppp != nil {
 			d.timers.set(&s.ppp.timer, s, time.Time{})
@@ -233,6 +238,7 @@ func (d *daemon) removeSessions(all []*session) {
 		delete(d.byFwd, s.fwd)
 		delete(s.tunnel.sessions, s)
 	}
+	d.tuneMemory()
 	d.closeDevices(all)
 }
 

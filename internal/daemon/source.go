@@ -59,6 +59,12 @@ func (t *tunnel) show() mgmt.Tunnel {
 // show is for a dialer whose connection is not up.
 func (l *dialer) show() mgmt.Tunnel {
 	m := showTunnel(l.cfg)
+	if l.cfg.PeerName != "" {
+		m.Peer = l.cfg.PeerName
+		if l.peer.IsValid() {
+			m.Peer = endpoint(netip.AddrPortFrom(l.peer, l.cfg.Peer.Port()))
+		}
+	}
 	m.State = control.Idle.String()
 	if l.conn != nil {
 		m.State = l.conn.conn.State().String()
