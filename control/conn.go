@@ -176,6 +176,13 @@ func (c *Conn) SetSecrets(secrets [][]byte) error {
 	return nil
 }
 
+// SetMaxSessions replaces Profile.MaxSessions. Sessions that are more stay.
+func (c *Conn) SetMaxSessions(n int) {
+	if c.profile.MaxSessions = n; n <= 0 {
+		c.profile.MaxSessions = defaultMaxSessions
+	}
+}
+
 // Close ends the connection with a StopCCN (administrative close). ConnDown comes out at once, with all sessions.
 func (c *Conn) Close(now time.Time, r Result) {
 	c.ep.now = now

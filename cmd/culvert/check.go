@@ -14,6 +14,7 @@ import (
 
 	"culvert/encap"
 	"culvert/internal/config"
+	"culvert/internal/mgmt"
 )
 
 // Figures of `check`.
@@ -23,7 +24,8 @@ const (
 )
 
 func newCheck() *cobra.Command {
-	path, all := "", false
+	path, all, diff := "", false, false
+	var flags showFlags
 	cmd := &cobra.Command{
 		Use:   "check --config FILE",
 		Short: "say what a configuration file would make, or all that is wrong with it",
@@ -34,6 +36,9 @@ func newCheck() *cobra.Command {
 			cfg, err := config.Load(path)
 			if err != nil {
 				return err
+			}
+			if diff {
+				return checkDiff(cmd, flags, path)
 			}
 			for _, w := range cfg.Warnings {
 				fmt.Fprintf(cmd.ErrOrStderr(), "culvert: warning: %s\n", printable(w.Error()))
@@ -46,6 +51,9 @@ func newCheck() *cobra.Command {
 		}),
 	}
 	configFlag(cmd, &path)
+	cmd.Flags().BoolVar(&diff, "diff", false, "ask the running culvert what a reload with FILE would change")
+	cmd.Flags().StringVar(&flags.socket, "socket", mgmt.DefaultSocket, "`path` of its management socket, for --diff")
+	cmd.Flags().BoolVar(&flags.json, "json", false, "print the API's JSON, with --diff")
 	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("list every session, not only the first %d", shownSessions))
 	return cmd
 }

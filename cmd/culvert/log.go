@@ -15,11 +15,12 @@ var logLevels = map[string]zapcore.Level{
 	"debug": zapcore.DebugLevel, "info": zapcore.InfoLevel, "warn": zapcore.WarnLevel, "error": zapcore.ErrorLevel,
 }
 
-// newLogger logs to w: columns for people on a terminal, else one JSON object on a line.
-func newLogger(level string, w io.Writer) (*zap.Logger, error) {
+// newLogger logs to w: columns for people on a terminal, else one JSON object on a line. The level can be changed.
+func newLogger(level string, w io.Writer) (*zap.Logger, zap.AtomicLevel, error) {
 	l, ok := logLevels[level]
+	at := zap.NewAtomicLevelAt(l)
 	if !ok {
-		return nil, fmt.Errorf("unknown log level %q, only debug, info, warn, error", level)
+		return nil, at, fmt.Errorf("unknown log level %q, only debug, info, warn, error", level)
 	}
 	cfg := zap.NewProductionEncoderConfig()
 	cfg.EncodeTime = zapcore.TimeEncoderOfLayout(time.RFC3339Nano)
@@ -30,7 +31,7 @@ func newLogger(level string, w io.Writer) (*zap.Logger, error) {
 		cfg.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(cfg)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), l)), nil
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), at)), at, nil
 }
 
 // isTerminal tells whether w is a character device: a terminal, or something like /dev/null for which the form does

@@ -13,7 +13,7 @@ import (
 
 func TestLogger(t *testing.T) {
 	var b bytes.Buffer
-	log, err := newLogger("warn", &b)
+	log, at, err := newLogger("warn", &b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,12 @@ func TestLogger(t *testing.T) {
 	if _, err := time.Parse(time.RFC3339Nano, line.TS); err != nil || line.Level != "warn" || line.Msg != "shown" || line.Took != "1s" {
 		t.Errorf("%q", b.String())
 	}
-	if _, err := newLogger("loud", &b); err == nil {
+	b.Reset()
+	at.SetLevel(zap.InfoLevel)
+	if log.Info("shown now"); b.Len() == 0 {
+		t.Error("the level did not change")
+	}
+	if _, _, err := newLogger("loud", &b); err == nil {
 		t.Error("unknown level accepted")
 	}
 }
@@ -45,7 +50,7 @@ func TestIsTerminal(t *testing.T) {
 	if isTerminal(&bytes.Buffer{}) || isTerminal(file) || !isTerminal(device) {
 		t.Error("wrong")
 	}
-	if _, err := newLogger("debug", device); err != nil {
+	if _, _, err := newLogger("debug", device); err != nil {
 		t.Error(err)
 	}
 }

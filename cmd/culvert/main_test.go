@@ -233,7 +233,7 @@ func (c captured) Run(ctx context.Context, w *bufio.Writer) (mgmt.CaptureResult,
 func (captured) Close() {}
 
 // serve runs the management interface of src and returns its socket.
-func serve(t *testing.T, src mgmt.Source) string {
+func serve(t *testing.T, src mgmt.Source, opts ...mgmt.Option) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "cv") //nolint:usetesting // t.TempDir has the test's name in it: too long for a socket
 	if err != nil {
@@ -246,7 +246,7 @@ func serve(t *testing.T, src mgmt.Source) string {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- mgmt.Serve(ctx, ln, src) }()
+	go func() { done <- mgmt.Serve(ctx, ln, src, opts...) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"os"
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	"culvert/internal/config"
@@ -13,7 +17,7 @@ func newRun() *cobra.Command {
 		Use:   "run --config FILE",
 		Short: "run the tunnels of a configuration file",
 		Long: "run brings up the tunnels and sessions of FILE and keeps them until SIGINT or SIGTERM; a second signal " +
-			"ends it at once. It logs to standard error.",
+			"ends it at once. SIGHUP reads FILE again, as `culvert reload` does. It logs to standard error.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if _, ok := logLevels[level]; !ok && cmd.Flags().Changed("log-level") {
 				return usagef("unknown log level %q, only debug, info, warn, error", level)
@@ -25,16 +29,24 @@ func newRun() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if level == "" {
-				level = cfg.LogLevel
+			first := level
+			if first == "" {
+				first = cfg.LogLevel
 			}
-			log, err := newLogger(level, cmd.ErrOrStderr())
+			log, at, err := newLogger(first, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
 			ctx, release := untilSignal(cmd.Context(), log)
 			defer release()
-			return daemon.Run(ctx, cfg, daemon.Options{Log: log, Socket: socket})
+			hangups := make(chan os.Signal, 1) // one more while a reload is under way says all
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
+			o := daemon.Options{Log: log, Socket: socket, Reload: hangups}
+			if level == "" { // else the command line has said it
+				o.SetLogLevel = func(level string) { at.SetLevel(logLevels[level]) }
+			}
+			return daemon.Run(ctx, cfg, o)
 		}),
 	}
 	configFlag(cmd, &path)

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"culvert/internal/mgmt"
 )
@@ -16,6 +17,12 @@ type showFlags struct {
 	json   bool
 }
 
+// add makes the flags those of a command.
+func (f *showFlags) add(to *pflag.FlagSet) {
+	to.StringVar(&f.socket, "socket", mgmt.DefaultSocket, "`path` of the management socket")
+	to.BoolVar(&f.json, "json", false, "print the API's JSON")
+}
+
 func newShow() *cobra.Command {
 	var flags showFlags
 	cmd := &cobra.Command{
@@ -24,8 +31,7 @@ func newShow() *cobra.Command {
 		Long:  "show asks a running culvert over its Unix socket and prints a table, or with --json the API's own answer.",
 	}
 	onlySubcommands(cmd)
-	cmd.PersistentFlags().StringVar(&flags.socket, "socket", mgmt.DefaultSocket, "`path` of the management socket")
-	cmd.PersistentFlags().BoolVar(&flags.json, "json", false, "print the API's JSON")
+	flags.add(cmd.PersistentFlags())
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "tunnels", Short: "tunnels with their counters", Args: noArgs,

@@ -173,6 +173,7 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 	for _, t := range f.tunnels {
 		f.Tunnels = append(f.Tunnels, t.finish())
 	}
+	f.PPPs = p.inOrder()
 	f.Warnings = p.warnings()
 	return &f.Config, nil
 }

@@ -1,10 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,6 +127,19 @@ func readProfiles(p *parser, v *node) map[string]*profile {
 	all := map[string]*profile{}
 	if v != nil {
 		p.named(v, func(n *node) { all[n.name] = readProfile(p, n) })
+	}
+	return all
+}
+
+// inOrder gives the profiles in file order.
+func (p *parser) inOrder() []PPP {
+	read := slices.SortedFunc(maps.Values(p.profiles), func(a, b *profile) int { return cmp.Compare(a.n.at, b.n.at) })
+	if len(read) == 0 {
+		return nil
+	}
+	all := make([]PPP, len(read))
+	for i, f := range read {
+		all[i] = f.PPP
 	}
 	return all
 }

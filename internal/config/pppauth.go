@@ -190,7 +190,8 @@ func (p *parser) checkAuth(f *profile) {
 	if user == "" {
 		user = name
 	}
-	link.Prove = (&auth.Prover{User: user, Secret: a.password, RemoteName: a.remoteName, Table: a.table}).Prove
+	f.Prover = &auth.Prover{User: user, Secret: a.password, RemoteName: a.remoteName, Table: a.table}
+	link.Prove = f.Prover.Prove
 	f.Link.Auth = &link
 }
 

@@ -28,6 +28,7 @@ type Config struct {
 	Listens  []Listen
 	Peers    []Peer
 	Profiles []SessionProfile
+	PPPs     []PPP    // the [ppp.NAME] tables in file order
 	Warnings []*Error // what has no effect, or one that may not be wanted, in file order
 }
 
@@ -154,6 +155,8 @@ type PPP struct {
 	Link    pppfsm.Config
 	// Authenticator judges peers that Link.Auth demands a proof of; nil: none is demanded.
 	Authenticator auth.Authenticator
+	// Prover is whose method Link.Auth.Prove is; nil: there is none.
+	Prover *auth.Prover
 	// MRU is Link.MRU when the file sets it, else 0: computed from the path MTU.
 	MRU int
 	// Pool names the pool of the peer's IPv4 address, empty: Link.PeerAddress, or what the peer says.

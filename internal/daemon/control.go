@@ -53,6 +53,9 @@ func (d *daemon) step(ctx context.Context) error {
 		return d.converse(m)
 	case m := <-strangers:
 		return d.converse(m)
+	case c := <-d.commands:
+		d.run(c)
+		return nil
 	case <-d.verdicts.wake:
 		d.judged(time.Now())
 		return nil

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -29,6 +30,10 @@ type Options struct {
 	Resolver config.Resolver
 	// Ready is called when everything is set up; it may be nil.
 	Ready func()
+	// Reload has the configuration file read again for each value; it may be nil.
+	Reload <-chan os.Signal
+	// SetLogLevel follows log_level of a configuration that was read again; it may be nil.
+	SetLogLevel func(level string)
 }
 
 // daemon is one running instance.
@@ -43,6 +48,7 @@ type daemon struct {
 	lookups  *lookups
 	// scripts runs what users hooked to the links.
 	scripts *script.Runner
+	changer
 	// links watches devices.
 	links *tuntap.Watcher
 
@@ -99,14 +105,20 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
 	defer d.serveMetrics(apiCtx, scrapes)()
 	served := make(chan error, 1)
-	go func() { served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log)) }()
+	d.setLogLevel = o.SetLogLevel
+	go func() {
+		served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log), mgmt.WithChanges(source{d}))
+	}()
+	hangups := d.reloadOn(o.Reload)
 	o.Log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
 		zap.Int("tunnels", len(d.tunnels)), zap.Int("sessions", len(d.sessions)), zap.String("socket", path))
 	if o.Ready != nil {
 		o.Ready()
 	}
 	err = d.control(ctx)
+	close(d.ending)
 	d.stop()
+	<-hangups
 	stopAPI()
 	if apiErr := <-served; err == nil {
 		err = apiErr
@@ -142,6 +154,7 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		links:       tuntap.NewWatcher(),
 		verdicts:    newAnswers[verdict](),
 		lookups:     newLookups(o.Resolver),
+		changer:     newChanger(),
 		inUse:       make(addressBook),
 		linkConfigs: make(map[linkKey]*pppfsm.Config),
 		duid:        serverDUID(),

@@ -41,6 +41,7 @@ type dialer struct {
 	timer   timer
 	backoff backoff
 	reason  string // why it ended last
+	removed bool   // it is not wanted any more
 	ring    ring   // of all its connections
 	// peer is the address that is or was dialed last. A name has the others: addrs when it was last resolved, of which
 	// failed were dialed in vain the last time; asking says that it is being resolved.
@@ -58,6 +59,7 @@ type line struct {
 	backoff  backoff
 	failures int    // attempts in a row that brought no network up
 	done     bool   // it is not wanted again
+	removed  bool   // by a reload
 	reason   string // why it ended last
 }
 
@@ -81,7 +83,7 @@ func (d *daemon) addDialer(c *config.Tunnel) error {
 // tick dials, or has the peer's name resolved first.
 func (l *dialer) tick(d *daemon, now time.Time) {
 	switch {
-	case l.conn != nil || l.asking || d.plane.closing:
+	case l.conn != nil || l.asking || l.removed || d.plane.closing:
 	case l.cfg.PeerName != "":
 		l.asking = true
 		d.lookups.ask(l)
@@ -117,7 +119,7 @@ func (l *dialer) ended(d *daemon, k *connection, reason string, now time.Time) {
 	for _, n := range l.lines {
 		d.timers.set(&n.timer, n, time.Time{})
 	}
-	if d.plane.closing {
+	if l.removed || d.plane.closing {
 		return
 	}
 	if !k.upAt.IsZero() && now.Sub(k.upAt) >= steady {
@@ -128,7 +130,7 @@ func (l *dialer) ended(d *daemon, k *connection, reason string, now time.Time) {
 
 // tick asks for the session.
 func (n *line) tick(d *daemon, now time.Time) {
-	if n.call != nil || n.done || n.dialer.conn == nil || d.plane.closing {
+	if n.call != nil || n.done || n.removed || n.dialer.conn == nil || d.plane.closing {
 		return
 	}
 	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg, n.dialer.cfg.PPPType))
@@ -149,6 +151,9 @@ func (n *line) ended(d *daemon, k *circuit, reason string, now time.Time) {
 		n.failures, n.backoff = 0, 0
 	}
 	wait := n.backoff.next(reaskMost)
+	if n.removed {
+		return
+	}
 	if c := n.cfg.PPP; c != nil {
 		switch {
 		case !c.Persist:

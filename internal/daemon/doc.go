@@ -11,6 +11,12 @@
 // Peers are judged by the Authenticator of their session's profile, which answers when it likes: verdicts wait in a
 // queue of their own that the loop empties. A refusal is held back for a while, and so is the next attempt.
 //
+// # Changes
+//
+// reload.go compares what runs with the file as it is now. replace.go puts the new configuration into the place of the old
+// one and sorts out what goes, add.go brings up what is new, repool.go moves leases to new pools. All of it is done by the
+// control loop in short pieces (command.go).
+//
 // # Order of things
 //
 // A session's device is created up and without carrier. When its pseudowire becomes usable, addresses and routes are

@@ -49,6 +49,7 @@ func newLookups(r config.Resolver) *lookups {
 
 // ask resolves the name of a dialer's peer. The answer may come when the dialer is gone.
 func (q *lookups) ask(l *dialer) {
+	cfg := l.cfg // a reload may give it another one
 	q.running.Go(func() {
 		select {
 		case q.places <- struct{}{}:
@@ -58,7 +59,7 @@ func (q *lookups) ask(l *dialer) {
 		defer func() { <-q.places }()
 		ctx, cancel := context.WithTimeout(q.ctx, lookupTimeout)
 		defer cancel()
-		addrs, err := l.cfg.PeerAddresses(ctx, q.r)
+		addrs, err := cfg.PeerAddresses(ctx, q.r)
 		q.put(lookup{l, addrs, err})
 	})
 }
@@ -82,7 +83,7 @@ func (d *daemon) resolved(now time.Time) {
 // resolved dials an address of the peer's name. One that was good before will do where the resolver knows none.
 func (l *dialer) resolved(d *daemon, a lookup, now time.Time) {
 	l.asking = false
-	if l.conn != nil || d.plane.closing {
+	if l.conn != nil || l.removed || d.plane.closing {
 		return
 	}
 	if a.err != nil {
@@ -112,15 +113,24 @@ func (l *dialer) choose() netip.Addr {
 
 // expect lets control messages of the address in that is dialed, and no longer those of the one before.
 func (l *dialer) expect(d *daemon, a netip.Addr) {
-	if old := l.peer; old == a {
+	if l.peer == a {
 		return
-	} else if old.IsValid() {
-		l.sock.Forget(old)
-		if d.plane.dialed[old]--; d.plane.dialed[old] == 0 {
-			delete(d.plane.dialed, old)
-		}
 	}
+	l.forget(d)
 	l.peer = a
 	l.sock.Expect(a)
 	d.plane.dialed[a]++
+}
+
+// forget undoes expect.
+func (l *dialer) forget(d *daemon) {
+	old := l.peer
+	if !old.IsValid() {
+		return
+	}
+	l.peer = netip.Addr{}
+	l.sock.Forget(old)
+	if d.plane.dialed[old]--; d.plane.dialed[old] == 0 {
+		delete(d.plane.dialed, old)
+	}
 }

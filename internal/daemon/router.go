@@ -33,8 +33,9 @@ func (d *daemon) newRouter(s *session) *router {
 	}
 	r := &router{}
 	o := ipv6link.Options{Config: c.Router, Server: d.duid, Random: rand.Reader}
-	if from := d.pools[c.PDPool]; from != nil {
+	if c.PDPool != "" {
 		o.Delegate = func() (netip.Prefix, error) {
+			from := d.pools[c.PDPool] // a reload may replace it
 			var err error
 			if r.pd, err = from.Allocate(s.ppp.owner); err != nil {
 				d.noisy.Warn("no prefix to delegate", zap.String("session", s.cfg.Name), zap.Error(err))

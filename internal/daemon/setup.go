@@ -156,7 +156,11 @@ func (d *daemon) makeDevices(all []*session) []error {
 			s.ppp = d.newPPP(s)
 		}
 		if s.cfg.Shared != "" {
-			d.join(s)
+			if d.shared[s.cfg.Shared] == nil { // a reload could not make it
+				errs[i] = errNoShared
+			} else {
+				d.join(s)
+			}
 			continue
 		}
 		configs, own = append(configs, d.deviceConfig(s)), append(own, i)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -22,6 +23,9 @@ type shared struct {
 	sessions int
 	lost     bool // the device was removed by somebody else
 }
+
+// errNoShared: the shared device of a session does not exist.
+var errNoShared = errors.New("the shared device does not exist")
 
 // addShared makes the configured shared devices, with their addresses and routes. They have carrier as long as we run.
 func (d *daemon) addShared() error {

@@ -125,9 +125,15 @@ func QueryVersion() Query[version.Info] { return Query[version.Info]{pathVersion
 // Get asks q and decodes the answer.
 func Get[T any](ctx context.Context, c *Client, q Query[T]) (T, error) {
 	var v T
-	err := c.do(ctx, q.path, func(r io.Reader) error {
+	err := c.do(ctx, http.MethodGet, q.path, http.NoBody, decodeInto(&v))
+	return v, err
+}
+
+// decodeInto reads one JSON value.
+func decodeInto[T any](v *T) func(io.Reader) error {
+	return func(r io.Reader) error {
 		dec := json.NewDecoder(r)
-		if err := dec.Decode(&v); err != nil {
+		if err := dec.Decode(v); err != nil {
 			return err
 		}
 		_, err := dec.Token() // to the end, so that an answer cut off is not taken for a whole one
@@ -135,26 +141,29 @@ func Get[T any](ctx context.Context, c *Client, q Query[T]) (T, error) {
 			return nil
 		}
 		return errors.Join(err, errors.New("more than one value"))
-	})
-	return v, err
+	}
 }
 
 // Copy asks q and writes the answer's JSON to w as it came.
 func Copy[T any](ctx context.Context, c *Client, q Query[T], w io.Writer) error {
-	return c.do(ctx, q.path, func(r io.Reader) error {
+	return c.do(ctx, http.MethodGet, q.path, http.NoBody, func(r io.Reader) error {
 		_, err := io.Copy(w, r)
 		return err
 	})
 }
 
-// do gets path and hands the body of a good answer to use.
-func (c *Client) do(ctx context.Context, path string, use func(io.Reader) error) error {
-	return c.get(ctx, path, func(resp *http.Response) error { return use(resp.Body) })
+// do makes a request and hands the body of a good answer to use.
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader, use func(io.Reader) error) error {
+	return c.ask(ctx, method, path, body, func(resp *http.Response) error { return use(resp.Body) })
 }
 
-// get is do with the whole answer.
+// get asks for path and hands a good answer to use.
 func (c *Client) get(ctx context.Context, path string, use func(*http.Response) error) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+hostName+path, http.NoBody)
+	return c.ask(ctx, http.MethodGet, path, http.NoBody, use)
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, body io.Reader, use func(*http.Response) error) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+hostName+path, body)
 	if err != nil {
 		return fmt.Errorf("management request: %w", err)
 	}

@@ -58,7 +58,10 @@ func declared(t *testing.T, typ reflect.Type) (fields []docField) {
 			continue
 		}
 		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if tag == "" || tag == "-" {
+		if tag == "-" {
+			continue // it goes another way
+		}
+		if tag == "" {
 			t.Errorf("%v.%s has no JSON name", typ, f.Name)
 		}
 		fields = append(fields, docField{tag, wordFor(t, f.Type), options == "omitempty"})
@@ -70,12 +73,10 @@ func declared(t *testing.T, typ reflect.Type) (fields []docField) {
 func wordFor(t *testing.T, typ reflect.Type) string {
 	t.Helper()
 	switch typ.Kind() {
-	case reflect.Struct:
-		return "[" + typ.Name() + "](#" + strings.ToLower(typ.Name()) + ")"
-	case reflect.Bool:
-		return "boolean"
 	case reflect.String:
 		return "string"
+	case reflect.Bool:
+		return "boolean"
 	case reflect.Float64:
 		return "number"
 	case reflect.Int, reflect.Uint32, reflect.Uint64:
@@ -85,8 +86,9 @@ func wordFor(t *testing.T, typ reflect.Type) string {
 	case reflect.Map:
 		return "object of " + wordFor(t, typ.Elem())
 	case reflect.Pointer:
-		name := typ.Elem().Name()
-		return "[" + name + "](#" + strings.ToLower(name) + ")"
+		return wordFor(t, typ.Elem())
+	case reflect.Struct:
+		return "[" + typ.Name() + "](#" + strings.ToLower(typ.Name()) + ")"
 	default:
 		t.Errorf("no word for %v", typ)
 		return ""
@@ -99,6 +101,7 @@ func TestDocumentedFields(t *testing.T) {
 		"Tunnel": reflect.TypeFor[Tunnel](), "Message": reflect.TypeFor[Message](), "AVP": reflect.TypeFor[AVP](), "Control": reflect.TypeFor[Control](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
 		"Link": reflect.TypeFor[Link](), "Echo": reflect.TypeFor[Echo](),
 		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Shared": reflect.TypeFor[Shared](), "Version": reflect.TypeFor[version.Info](),
+		"ReloadRequest": reflect.TypeFor[ReloadRequest](), "ReloadReport": reflect.TypeFor[ReloadReport](), "Change": reflect.TypeFor[Change](),
 	}
 	for title, typ := range types {
 		want := declared(t, typ)
@@ -144,12 +147,29 @@ func TestDocumentedResources(t *testing.T) {
 	}
 }
 
+func TestDocumentedChanges(t *testing.T) {
+	text := apiDoc(t)["Changes"]
+	got, want := map[string][]string{}, map[string][]string{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `POST ([^`]+)` \\| ([^|]*) \\|").FindAllStringSubmatch(text, -1) {
+		got[m[1]] = nil
+		for _, p := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(m[2], -1) {
+			got[m[1]] = append(got[m[1]], p[1])
+		}
+	}
+	for _, c := range changes {
+		want[c.path] = c.params
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("paths and parameters (-served +documented):\n%s", diff)
+	}
+}
+
 // TestDocumentedLimits keeps the figures of docs/api.md and the package comment right.
 func TestDocumentedLimits(t *testing.T) {
 	text := strings.Join(strings.Fields(apiDoc(t)["Limits"]), " ")
 	for _, want := range []string{
 		"At most 32 connections", "5 seconds for its header, 10 in all", "16 KiB of header", "an answer has 60 seconds",
-		"closed after 30", "have 2 seconds",
+		"closed after 30", "have 2 seconds", "1 MiB of body",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("docs/api.md does not say %q", want)
@@ -157,9 +177,9 @@ func TestDocumentedLimits(t *testing.T) {
 	}
 	got := []int{
 		maxConnections, int(headerWait.Seconds()), int(requestWait.Seconds()), maxHeader >> 10, int(answerWait.Seconds()),
-		int(idleWait.Seconds()), int(stopWait.Seconds()),
+		int(idleWait.Seconds()), int(stopWait.Seconds()), maxBody >> 20,
 	}
-	if want := []int{32, 5, 10, 16, 60, 30, 2}; !slices.Equal(got, want) {
+	if want := []int{32, 5, 10, 16, 60, 30, 2, 1}; !slices.Equal(got, want) {
 		t.Errorf("limits are %v, documented %v", got, want)
 	}
 }

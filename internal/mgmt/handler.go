@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,37 +23,52 @@ const (
 type statusError struct {
 	status int
 	msg    string
+	allow  string // with 405; empty: allowedMethods
 }
 
 func (e *statusError) Error() string { return e.msg }
 
 func failf(status int, format string, args ...any) *statusError {
-	return &statusError{status, fmt.Sprintf(format, args...)}
+	return &statusError{status: status, msg: fmt.Sprintf(format, args...)}
 }
 
 // handler answers the API's requests. It routes by itself, because http.ServeMux redirects paths with dots and double
 // slashes, which names may have, and reports errors as text.
-type handler struct{ src Source }
+type handler struct {
+	src     Source
+	changer Changer // nil: nothing can be changed
+	may     func(uid uint32) bool
+}
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", jsonType)
 	header.Set("X-Content-Type-Options", "nosniff")
+	if c := findChange(r.URL.Path); c != nil {
+		b, err := h.change(c, w, r)
+		writeAnswer(w, b, err)
+		return
+	}
 	rt, name, params, err := h.route(r)
 	if err == nil && rt.answer == nil {
 		h.capture(w, r, params)
 		return
 	}
-	var body body
+	var b body
 	if err == nil {
-		body, err = rt.answer(h.src, name, params)
+		b, err = rt.answer(h.src, name, params)
 	}
+	writeAnswer(w, b, err)
+}
+
+// writeAnswer writes a whole answer, or the error instead of it.
+func writeAnswer(w http.ResponseWriter, write body, err *statusError) {
 	if err != nil {
 		writeError(w, err)
 		return
 	}
 	bw := bufio.NewWriterSize(w, bufferSize)
-	if err := body(bw); err != nil {
+	if err := write(bw); err != nil {
 		// The status is out. Cutting the connection is how HTTP says that an answer is not whole
 		// (RFC 9112 section 8); http.ErrAbortHandler is net/http's documented way to do it.
 		panic(http.ErrAbortHandler)
@@ -81,7 +97,7 @@ func (h *handler) route(r *http.Request) (rt *route, name string, params url.Val
 func writeError(w http.ResponseWriter, e *statusError) {
 	switch e.status {
 	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", allowedMethods)
+		w.Header().Set("Allow", cmp.Or(e.allow, allowedMethods))
 	case http.StatusRequestEntityTooLarge:
 		w.Header().Set("Connection", "close") // rather than read the body
 	}

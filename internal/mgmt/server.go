@@ -46,6 +46,8 @@ const (
 type options struct {
 	log      *zap.Logger
 	stopWait time.Duration
+	changer  Changer               // nil: read-only
+	may      func(uid uint32) bool // change anything
 }
 
 // Option changes how Serve works.
@@ -58,12 +60,13 @@ func WithLog(log *zap.Logger) Option { return func(o *options) { o.log = log } }
 // Serve answers requests on ln from src until ctx is done, then lets requests in progress finish for at most two
 // seconds and returns nil. It owns ln and closes it, also when it fails.
 func Serve(ctx context.Context, ln net.Listener, src Source, opts ...Option) error {
-	o := options{log: zap.NewNop(), stopWait: stopWait}
+	o := options{log: zap.NewNop(), stopWait: stopWait, may: mayChange}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	srv := &http.Server{
-		Handler:                      &handler{src: src},
+		Handler:                      &handler{src: src, changer: o.changer, may: o.may},
+		ConnContext:                  withUID,
 		BaseContext:                  func(net.Listener) context.Context { return ctx }, // captures end with it
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            headerWait,
@@ -74,7 +77,7 @@ func Serve(ctx context.Context, ln net.Listener, src Source, opts ...Option) err
 		ErrorLog:                     zap.NewStdLog(o.log.Named("mgmt")),
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(netutil.LimitListener(ln, maxConnections)) }()
+	go func() { served <- srv.Serve(netutil.LimitListener(identified{ln}, maxConnections)) }()
 	select {
 	case err := <-served:
 		_ = srv.Close()

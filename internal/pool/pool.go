@@ -23,6 +23,8 @@ type Pool struct {
 	// span at from unit next on has never been given out, nor have the spans behind it.
 	at   int
 	next uint64
+	// taken are units behind that which Take has given out.
+	taken map[uint64]struct{}
 
 	keys      map[string]*Lease
 	free      list // of unused leases, the one freed first in front
@@ -87,6 +89,7 @@ func (p *Pool) Stats() Stats { return Stats{Size: p.size, Used: p.used, Exhauste
 // Allocate gives out a unit: the one that key had, if that is free and remembered, else another one. An empty key is
 // nobody's. The error is ErrExhausted with the pool's name.
 func (p *Pool) Allocate(key string) (*Lease, error) {
+	p.skip()
 	l := p.keys[key]
 	switch {
 	case l != nil && !l.used:
@@ -116,13 +119,7 @@ func (p *Pool) own(key string) string {
 func (p *Pool) fresh(key string) *Lease {
 	l := &Lease{unit: p.next}
 	p.assign(l, key)
-	if p.next < p.spans[p.at].last {
-		p.next++
-		return l
-	}
-	if p.at++; p.at < len(p.spans) {
-		p.next = p.spans[p.at].first
-	}
+	p.advance()
 	return l
 }
 

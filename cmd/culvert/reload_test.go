@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"culvert/internal/mgmt"
+)
+
+// changer is a culvert that can be changed: it answers what it has, and remembers what it was asked for.
+type changer struct {
+	mu     sync.Mutex
+	report mgmt.ReloadReport
+	err    error
+	asked  mgmt.ReloadRequest
+}
+
+func (c *changer) Reload(_ context.Context, r mgmt.ReloadRequest) (mgmt.ReloadReport, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = r
+	return c.report, c.err
+}
+
+func reports() mgmt.ReloadReport {
+	many := make([]string, 12)
+	for i := range many {
+		many[i] = fmt.Sprintf("t1/s%d", i)
+	}
+	return mgmt.ReloadReport{
+		File: "/etc/culvert.toml",
+		Changes: []mgmt.Change{
+			{Kind: mgmt.KindTunnel, Added: []string{"t3", "t\x1b4"}, Kept: 1},
+			{Kind: mgmt.KindSession, Added: many, Changed: []string{"t1/x"}, Kept: 100000},
+			{Kind: mgmt.KindPeer, Updated: []string{"access"}},
+		},
+		LogLevel: "warn", Restart: []string{"api.socket", "workers"},
+	}
+}
+
+func TestReload(t *testing.T) {
+	c := &changer{report: reports()}
+	socket := serve(t, source{}, mgmt.WithChanges(c))
+	r := culvert("reload", "--socket", socket)
+	if r.status != exitOK || r.stderr != "" {
+		t.Errorf("status %d, stderr %q", r.status, r.stderr)
+	}
+	golden(t, "reload.txt", r.stdout)
+
+	r = culvert("reload", "--socket", socket, "--json")
+	var got mgmt.ReloadReport
+	if err := json.Unmarshal([]byte(r.stdout), &got); err != nil || got.Changes[1].Kept != 100000 {
+		t.Errorf("%v: %s", err, r.stdout)
+	}
+
+	c.report = mgmt.ReloadReport{Changes: []mgmt.Change{{Kind: mgmt.KindTunnel, Kept: 2}}, Warnings: []string{"w"}, Failed: []string{"c.toml:3: a: b", "c.toml:4: c: d"}}
+	r = culvert("reload", "--socket", socket)
+	if r.status != exitFailure || r.stderr != "culvert: warning: w\nculvert: c.toml:3: a: b\nculvert: c.toml:4: c: d\n" {
+		t.Errorf("status %d, stderr %q", r.status, r.stderr)
+	}
+	if !strings.Contains(r.stdout, "added: nothing\n") || !strings.Contains(r.stdout, "kept: 2 tunnels\n") {
+		t.Errorf("stdout %q", r.stdout)
+	}
+
+	c.err = errors.New("c.toml:7: tunnel.t1.sid: must be 1 to 4294967295, not 0\nc.toml:9: x: unknown key")
+	wantFailure(t, culvert("reload", "--socket", socket), exitFailure,
+		"culvert: c.toml:7: tunnel.t1.sid: must be 1 to 4294967295, not 0", "culvert: c.toml:9: x: unknown key")
+}
+
+func TestCheckDiff(t *testing.T) {
+	c := &changer{report: reports()}
+	socket := serve(t, source{}, mgmt.WithChanges(c))
+	path := writeConfig(t, goodConfig)
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := culvert("check", "--config", path, "--diff", "--socket", socket)
+	if r.status != exitOK || r.stderr != "" {
+		t.Errorf("status %d, stderr %q", r.status, r.stderr)
+	}
+	var want strings.Builder
+	printReload(&want, &c.report)
+	if r.stdout != want.String() {
+		t.Errorf("stdout:\n%s\nwant:\n%s", r.stdout, want.String())
+	}
+	if want := (mgmt.ReloadRequest{File: dir + "/" + path, DryRun: true}); c.asked != want {
+		t.Errorf("asked for %+v, want %+v", c.asked, want)
+	}
+}

@@ -1,0 +1,160 @@
+package mgmt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// Changer carries out what the management interface changes. It is called from many goroutines at once, and only for who
+// may change something. An operation that has begun goes on when the caller's context ends. Errors other than those below
+// say what is wrong with a good request's content: a configuration file, a name.
+type Changer interface {
+	Reload(ctx context.Context, r ReloadRequest) (ReloadReport, error)
+}
+
+// What a Changer's errors may be, for the status of the answer.
+var (
+	// ErrNotFound: there is nothing of that name.
+	ErrNotFound = errors.New("not found")
+	// ErrStopping: culvert is about to end.
+	ErrStopping = errors.New("culvert is stopping")
+)
+
+// WithChanges lets the interface change things; without it, it is read-only.
+func WithChanges(c Changer) Option { return func(o *options) { o.changer = c } }
+
+// maxBody bounds the body of a request, in bytes.
+const maxBody = 1 << 20
+
+// The paths of what changes something.
+const pathReload = "/v1/reload"
+
+// paramDryRun tells what would be done.
+const paramDryRun = "dry_run"
+
+// change is a resource that is changed by POST.
+type change struct {
+	path   string
+	params []string // the query parameters it knows
+	do     func(ctx context.Context, c Changer, q url.Values, text []byte) (body, *statusError)
+}
+
+var changes = []change{
+	{pathReload, []string{paramDryRun}, postReload},
+}
+
+// findChange returns what the path changes, nil for nothing.
+func findChange(path string) *change {
+	for i := range changes {
+		if changes[i].path == path {
+			return &changes[i]
+		}
+	}
+	return nil
+}
+
+// change checks the request and who makes it, then does it.
+func (h *handler) change(c *change, w http.ResponseWriter, r *http.Request) (body, *statusError) {
+	if r.Method != http.MethodPost {
+		e := failf(http.StatusMethodNotAllowed, "method %s is not allowed here, only %s", r.Method, http.MethodPost)
+		e.allow = http.MethodPost
+		return nil, e
+	}
+	if h.changer == nil {
+		return nil, failf(http.StatusForbidden, "nothing can be changed here")
+	}
+	if uid, known := uidOf(r.Context()); !known || !h.may(uid) {
+		return nil, failf(http.StatusForbidden, "only root and the user that culvert runs as may change anything")
+	}
+	q, bad := parseQuery(r.URL.RawQuery, c.params)
+	if bad != nil {
+		return nil, bad
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, failf(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxBody)
+	case err != nil:
+		return nil, failf(http.StatusBadRequest, "body: %v", err)
+	}
+	// It takes its time, which is none of the limits of a request.
+	rc := http.NewResponseController(w)
+	_, _ = rc.SetReadDeadline(time.Time{}), rc.SetWriteDeadline(time.Time{})
+	b, bad := c.do(r.Context(), h.changer, q, text)
+	_ = rc.SetWriteDeadline(time.Now().Add(answerWait))
+	return b, bad
+}
+
+// mayChange tells whether a user may change anything: root, and who culvert runs as.
+func mayChange(uid uint32) bool { return uid == 0 || int64(uid) == int64(os.Geteuid()) }
+
+// fields decodes a body: one JSON object without fields that T does not have. An empty body is the zero T.
+func fields[T any](text []byte) (T, *statusError) {
+	var v T
+	if len(strings.TrimSpace(string(text))) == 0 {
+		return v, nil
+	}
+	dec := json.NewDecoder(strings.NewReader(string(text)))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(&v)
+	if err == nil {
+		if _, end := dec.Token(); !errors.Is(end, io.EOF) {
+			err = errors.New("more than one value")
+		}
+	}
+	if err != nil {
+		return v, failf(http.StatusBadRequest, "body: %v", err)
+	}
+	return v, nil
+}
+
+// flag reads a query parameter that is true or false, absent: false.
+func flag(q url.Values, param string) (bool, *statusError) {
+	switch v := q.Get(param); {
+	case v == "true":
+		return true, nil
+	case v == "false" || !q.Has(param):
+		return false, nil
+	default:
+		return false, failf(http.StatusBadRequest, "query: parameter %q must be true or false, not %q", param, v)
+	}
+}
+
+// answered is the answer with v, or the one that err deserves.
+func answered[T any](v T, err error) (body, *statusError) {
+	switch {
+	case err == nil:
+		return one(v), nil
+	case errors.Is(err, ErrNotFound):
+		return nil, failf(http.StatusNotFound, "%v", err)
+	case errors.Is(err, ErrStopping), errors.Is(err, context.Canceled):
+		return nil, failf(http.StatusServiceUnavailable, "%v", err)
+	default:
+		return nil, failf(http.StatusUnprocessableEntity, "%v", err)
+	}
+}
+
+func postReload(ctx context.Context, c Changer, q url.Values, text []byte) (body, *statusError) {
+	r, bad := fields[ReloadRequest](text)
+	if bad != nil {
+		return nil, bad
+	}
+	if r.DryRun, bad = flag(q, paramDryRun); bad != nil {
+		return nil, bad
+	}
+	switch {
+	case r.File != "" && !r.DryRun:
+		return nil, failf(http.StatusBadRequest, "body: file is only for %s=true: culvert reloads the file it was started with", paramDryRun)
+	case r.File != "" && !strings.HasPrefix(r.File, "/"):
+		return nil, failf(http.StatusBadRequest, "body: file must be an absolute path, not %q", r.File)
+	}
+	return answered(c.Reload(ctx, r))
+}

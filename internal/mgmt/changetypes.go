@@ -1,0 +1,40 @@
+package mgmt
+
+// ReloadRequest is what `reload` and `check --diff` ask for.
+type ReloadRequest struct {
+	File   string `json:"file,omitempty"` // instead of the one that culvert runs, for DryRun only
+	DryRun bool   `json:"-"`              // tell what would be done, and do nothing
+}
+
+// ReloadReport is what a reload did, or would do.
+type ReloadReport struct {
+	File     string   `json:"file"`
+	DryRun   bool     `json:"dry_run"`
+	Changes  []Change `json:"changes"` // one of each kind, always in the same order
+	LogLevel string   `json:"log_level,omitempty"`
+	Restart  []string `json:"restart,omitempty"`
+	Failed   []string `json:"failed,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Change is what became of all things of one kind.
+type Change struct {
+	Kind    string   `json:"kind"`
+	Added   []string `json:"added,omitempty"`
+	Removed []string `json:"removed,omitempty"`
+	Changed []string `json:"changed,omitempty"`
+	Updated []string `json:"updated,omitempty"`
+	Kept    int      `json:"kept"`
+}
+
+// The kinds of Change.
+const (
+	KindTunnel         = "tunnel"
+	KindSession        = "session"
+	KindListen         = "listen"
+	KindPeer           = "peer"
+	KindSessionProfile = "session profile"
+	KindPPPProfile     = "ppp profile"
+	KindPool           = "pool"
+	KindShared         = "shared device"
+)
