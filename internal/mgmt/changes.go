@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -17,6 +18,7 @@ import (
 // say what is wrong with a good request's content: a configuration file, a name.
 type Changer interface {
 	Reload(ctx context.Context, r ReloadRequest) (ReloadReport, error)
+	Disconnect(ctx context.Context, r DisconnectRequest) (DisconnectReport, error)
 }
 
 // What a Changer's errors may be, for the status of the answer.
@@ -34,7 +36,10 @@ func WithChanges(c Changer) Option { return func(o *options) { o.changer = c } }
 const maxBody = 1 << 20
 
 // The paths of what changes something.
-const pathReload = "/v1/reload"
+const (
+	pathReload     = "/v1/reload"
+	pathDisconnect = "/v1/disconnect"
+)
 
 // paramDryRun tells what would be done.
 const paramDryRun = "dry_run"
@@ -48,6 +53,7 @@ type change struct {
 
 var changes = []change{
 	{pathReload, []string{paramDryRun}, postReload},
+	{pathDisconnect, nil, postDisconnect},
 }
 
 // findChange returns what the path changes, nil for nothing.
@@ -157,4 +163,24 @@ func postReload(ctx context.Context, c Changer, q url.Values, text []byte) (body
 		return nil, failf(http.StatusBadRequest, "body: file must be an absolute path, not %q", r.File)
 	}
 	return answered(c.Reload(ctx, r))
+}
+
+func postDisconnect(ctx context.Context, c Changer, _ url.Values, text []byte) (body, *statusError) {
+	r, bad := fields[DisconnectRequest](text)
+	if bad != nil {
+		return nil, bad
+	}
+	set := 0
+	for _, v := range []string{r.Session, r.User, r.Address, r.Tunnel} {
+		if v != "" {
+			set++
+		}
+	}
+	if set != 1 {
+		return nil, failf(http.StatusBadRequest, "body: one of session, user, address and tunnel is needed, not %d", set)
+	}
+	if _, err := netip.ParseAddr(r.Address); r.Address != "" && err != nil {
+		return nil, failf(http.StatusBadRequest, "body: address must be an IP address, not %q", r.Address)
+	}
+	return answered(c.Disconnect(ctx, r))
 }

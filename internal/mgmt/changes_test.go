@@ -27,6 +27,10 @@ func (f *fakeChanger) Reload(_ context.Context, r ReloadRequest) (ReloadReport, 
 	return ReloadReport{File: "/etc/c.toml", DryRun: r.DryRun, Changes: []Change{{Kind: KindTunnel, Added: []string{"t1"}, Kept: 2}}}, f.err
 }
 
+func (f *fakeChanger) Disconnect(_ context.Context, r DisconnectRequest) (DisconnectReport, error) {
+	return DisconnectReport{Sessions: []string{r.Session}}, f.err
+}
+
 func (f *fakeChanger) asked() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,6 +80,9 @@ func TestChangeRefusals(t *testing.T) {
 		{"/v1/reload?dry_run=true&dry_run=true", "", 400, "more than once"},
 		{"/v1/reload?force=true", "", 400, `unknown parameter "force", only dry_run`},
 		{"/v1/reload", `{"file":"` + strings.Repeat("x", maxBody) + `"}`, 413, "more than 1048576 bytes"},
+		{"/v1/disconnect", "", 400, "one of session, user, address and tunnel is needed, not 0"},
+		{"/v1/disconnect", `{"user":"a","tunnel":"b"}`, 400, "not 2"},
+		{"/v1/disconnect", `{"address":"10.0.0"}`, 400, "must be an IP address"},
 		{"/v1/tunnels", "", 405, "only GET, HEAD"},
 		{"/v1/reloads", "", 404, "no such resource"},
 	}

@@ -26,6 +26,11 @@ func OrderReload(r ReloadRequest) Order[ReloadReport] {
 	return o
 }
 
+// OrderDisconnect asks for sessions to be ended.
+func OrderDisconnect(r DisconnectRequest) Order[DisconnectReport] {
+	return Order[DisconnectReport]{pathDisconnect, r}
+}
+
 // Do gives an order, waits for it to be carried out, however long that takes, and decodes the answer.
 func Do[T any](ctx context.Context, c *Client, o Order[T]) (T, error) {
 	var v T
