@@ -34,6 +34,29 @@ func (c *changer) Drain(_ context.Context, r mgmt.DrainRequest) (mgmt.DrainRepor
 	return mgmt.DrainReport{Draining: !r.Off, Tunnels: 1, Sessions: 3}, c.err
 }
 
+func (c *changer) Disconnect(_ context.Context, r mgmt.DisconnectRequest) (mgmt.DisconnectReport, error) {
+	return mgmt.DisconnectReport{Sessions: []string{r.Session + r.User + r.Address}, Tunnel: r.Tunnel}, c.err
+}
+
+func TestDisconnect(t *testing.T) {
+	socket := serve(t, source{}, mgmt.WithChanges(&changer{}))
+	for _, tt := range []struct{ args, want string }{
+		{"t1/s1", "ended session t1/s1\n"},
+		{"--user joe", "ended session joe\n"},
+		{"--address 10.0.0.1", "ended session 10.0.0.1\n"},
+	} {
+		r := culvert(append([]string{"disconnect", "--socket", socket}, strings.Fields(tt.args)...)...)
+		if r.status != exitOK || r.stdout != tt.want || r.stderr != "" {
+			t.Errorf("%s: %+v", tt.args, r)
+		}
+	}
+	for _, args := range [][]string{nil, {"a/b", "c/d"}, {"a/b", "--user", "x"}} {
+		if r := culvert(append([]string{"disconnect", "--socket", socket}, args...)...); r.status == exitOK {
+			t.Errorf("%q: %+v", args, r)
+		}
+	}
+}
+
 func reports() mgmt.ReloadReport {
 	many := make([]string, 12)
 	for i := range many {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -18,6 +19,7 @@ import (
 type Changer interface {
 	Reload(ctx context.Context, r ReloadRequest) (ReloadReport, error)
 	Drain(ctx context.Context, r DrainRequest) (DrainReport, error)
+	Disconnect(ctx context.Context, r DisconnectRequest) (DisconnectReport, error)
 }
 
 // What a Changer's errors may be, for the status of the answer.
@@ -36,8 +38,9 @@ const maxBody = 1 << 20
 
 // The paths of what changes something.
 const (
-	pathReload = "/v1/reload"
-	pathDrain  = "/v1/drain"
+	pathReload     = "/v1/reload"
+	pathDrain      = "/v1/drain"
+	pathDisconnect = "/v1/disconnect"
 )
 
 // paramDryRun tells what would be done.
@@ -53,6 +56,7 @@ type change struct {
 var changes = []change{
 	{pathReload, []string{paramDryRun}, postReload},
 	{pathDrain, nil, postDrain},
+	{pathDisconnect, nil, postDisconnect},
 }
 
 // findChange returns what the path changes, nil for nothing.
@@ -170,4 +174,24 @@ func postDrain(ctx context.Context, c Changer, _ url.Values, text []byte) (body,
 		return nil, bad
 	}
 	return answered(c.Drain(ctx, r))
+}
+
+func postDisconnect(ctx context.Context, c Changer, _ url.Values, text []byte) (body, *statusError) {
+	r, bad := fields[DisconnectRequest](text)
+	if bad != nil {
+		return nil, bad
+	}
+	set := 0
+	for _, v := range []string{r.Session, r.User, r.Address, r.Tunnel} {
+		if v != "" {
+			set++
+		}
+	}
+	if set != 1 {
+		return nil, failf(http.StatusBadRequest, "body: one of session, user, address and tunnel is needed, not %d", set)
+	}
+	if _, err := netip.ParseAddr(r.Address); r.Address != "" && err != nil {
+		return nil, failf(http.StatusBadRequest, "body: address must be an IP address, not %q", r.Address)
+	}
+	return answered(c.Disconnect(ctx, r))
 }

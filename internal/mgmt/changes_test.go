@@ -35,6 +35,10 @@ func (f *fakeChanger) Drain(_ context.Context, r DrainRequest) (DrainReport, err
 	return DrainReport{Draining: !r.Off, Tunnels: 2, Sessions: 3}, f.err
 }
 
+func (f *fakeChanger) Disconnect(_ context.Context, r DisconnectRequest) (DisconnectReport, error) {
+	return DisconnectReport{Sessions: []string{r.Session}}, f.err
+}
+
 func (f *fakeChanger) asked() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -106,6 +110,9 @@ func TestChangeRefusals(t *testing.T) {
 		{"/v1/reload?dry_run=true&dry_run=true", "", 400, "more than once"},
 		{"/v1/reload?force=true", "", 400, `unknown parameter "force", only dry_run`},
 		{"/v1/reload", `{"file":"` + strings.Repeat("x", maxBody) + `"}`, 413, "more than 1048576 bytes"},
+		{"/v1/disconnect", "", 400, "one of session, user, address and tunnel is needed, not 0"},
+		{"/v1/disconnect", `{"user":"a","tunnel":"b"}`, 400, "not 2"},
+		{"/v1/disconnect", `{"address":"10.0.0"}`, 400, "must be an IP address"},
 		{"/v1/tunnels", "", 405, "only GET, HEAD"},
 		{"/v1/reloads", "", 404, "no such resource"},
 	}

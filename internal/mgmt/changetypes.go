@@ -50,3 +50,17 @@ const (
 	KindPool           = "pool"
 	KindShared         = "shared device"
 )
+
+// DisconnectRequest says what `disconnect` ends: one of its fields is set.
+type DisconnectRequest struct {
+	Session string `json:"session,omitempty"` // full name
+	User    string `json:"user,omitempty"`    // that the peer has proven to be, by PPP
+	Address string `json:"address,omitempty"` // of the peer
+	Tunnel  string `json:"tunnel,omitempty"`  // all of it
+}
+
+// DisconnectReport is what was ended.
+type DisconnectReport struct {
+	Sessions []string `json:"sessions"`
+	Tunnel   string   `json:"tunnel,omitempty"` // whose control connection was ended, too
+}

@@ -31,6 +31,11 @@ func OrderDrain(r DrainRequest) Order[DrainReport] {
 	return Order[DrainReport]{path: pathDrain, body: r}
 }
 
+// OrderDisconnect asks for sessions to be ended.
+func OrderDisconnect(r DisconnectRequest) Order[DisconnectReport] {
+	return Order[DisconnectReport]{pathDisconnect, r}
+}
+
 // Do gives an order, waits for it to be carried out, however long that takes, and decodes the answer.
 func Do[T any](ctx context.Context, c *Client, o Order[T]) (T, error) {
 	var v T
