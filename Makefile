@@ -110,6 +110,10 @@ bench-throughput: ## culvert beside veth, VXLAN, wireguard-go and fastd into doc
 	@$(GO) build -buildvcs=false -o $(BUILD)/bench/throughput ./bench/throughput
 	@$(BUILD)/bench/throughput $(ARGS)
 
+.PHONY: bench-scale
+bench-scale: build ## many sessions with a device each: memory, set-up rate, cost (root); ARGS='--sessions 19000 --out docs/results/NAME'
+	@$(BIN) bench scale $(ARGS)
+
 ##@ Tidy
 .PHONY: clean
 clean: ## remove build/

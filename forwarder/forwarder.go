@@ -222,39 +222,68 @@ func (w *worker) stop() {
 	w.out.stop()
 }
 
-// add makes both loops know s, the outbound one first: what arrives may be answered at once.
-func (w *worker) add(s *Session) error {
-	if s.shared != nil {
-		return w.addShared(s)
+// addAll makes both loops know some of the sessions, the outbound one first: what arrives may be answered at once.
+func (w *worker) addAll(all []*Session, which []int, errs []error) {
+	if len(which) == 0 {
+		return
 	}
-	own, fragile, err := w.senders(s.tunnel)
-	if err != nil {
-		return err
+	type sockets struct{ own, fragile *netio.Socket }
+	of := make([]sockets, len(which))
+	for n, i := range which {
+		if all[i].shared == nil { // else sockets and device are there already
+			of[n].own, of[n].fragile, errs[i] = w.senders(all[i].tunnel)
+		}
 	}
-	err = ErrClosed // what stays when a loop has ended
-	w.out.call(func() { err = w.out.add(s, own, fragile) })
-	if err != nil {
-		return err
+	each := func(add func(s *Session, k sockets) error) func() {
+		return func() {
+			for n, i := range which {
+				if errs[i] == nil {
+					errs[i] = add(all[i], of[n])
+				}
+			}
+		}
 	}
-	err = ErrClosed
-	w.in.call(func() {
-		err = w.in.watch(s.tunnel.l, own, false)
-		if err == nil {
-			err = w.in.watch(s.tunnel.l, fragile, false)
+	out := func(s *Session, k sockets) error {
+		if s.shared != nil {
+			return nil
+		}
+		return w.out.add(s, k.own, k.fragile)
+	}
+	if !w.out.call(each(out)) {
+		each(func(*Session, sockets) error { return ErrClosed })()
+		return
+	}
+	var undo []*Session
+	in := func(s *Session, k sockets) error {
+		var err error
+		if s.shared == nil {
+			err = w.in.watch(s.tunnel.l, k.own, false)
+		}
+		if err == nil && s.shared == nil {
+			err = w.in.watch(s.tunnel.l, k.fragile, false)
 		}
 		if err == nil {
 			err = w.in.add(s)
 		}
-	})
-	if err != nil {
-		w.out.call(func() { w.out.remove(s) })
+		if err != nil {
+			undo = append(undo, s)
+		}
+		return err
 	}
-	return err
+	if !w.in.call(each(in)) {
+		each(func(s *Session, _ sockets) error { undo = append(undo, s); return ErrClosed })()
+	}
+	if len(undo) > 0 {
+		w.out.call(func() { w.out.removeAll(undo) })
+	}
 }
 
-func (w *worker) remove(s *Session) {
-	w.in.call(func() { w.in.remove(s) })
-	w.out.call(func() { w.out.remove(s) })
+func (w *worker) removeAll(all []*Session) {
+	if len(all) == 0 {
+		return
+	}
+	w.in.call(func() { w.in.removeAll(all) })
+	w.out.call(func() { w.out.removeAll(all) })
 }
 
 func (w *worker) stats() WorkerStats {

@@ -3,6 +3,7 @@ package forwarder
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"culvert/encap"
@@ -126,6 +127,12 @@ func (in *inbound) add(s *Session) error {
 	return nil
 }
 
+func (in *inbound) removeAll(all []*Session) {
+	for _, s := range all {
+		in.remove(s)
+	}
+}
+
 func (in *inbound) remove(s *Session) {
 	table := s.tunnel.l.tables[in.id]
 	if table[s.cfg.LocalID] != s {
@@ -133,11 +140,8 @@ func (in *inbound) remove(s *Session) {
 	}
 	delete(table, s.cfg.LocalID)
 	in.count--
-	for i, w := range in.waiting {
-		if w == s {
-			in.waiting = append(in.waiting[:i], in.waiting[i+1:]...)
-			break
-		}
+	if s.waiting {
+		in.waiting = slices.DeleteFunc(in.waiting, func(w *Session) bool { return w == s })
 	}
 }
 

@@ -48,12 +48,14 @@ func (l *loop) post(fn func()) bool {
 	return true
 }
 
-// call is post that waits until fn has run. It returns at once, without having run it, when the loop has ended.
-func (l *loop) call(fn func()) {
+// call is post that waits until fn has run. It returns false at once, without having run it, when the loop has ended.
+func (l *loop) call(fn func()) bool {
 	ran := make(chan struct{})
-	if l.post(func() { fn(); close(ran) }) {
+	ok := l.post(func() { fn(); close(ran) })
+	if ok {
 		<-ran
 	}
+	return ok
 }
 
 // runCommands runs what was posted. Commands may post.

@@ -117,6 +117,14 @@ func (o *outbound) add(s *Session, own, fragile *netio.Socket) error {
 	return nil
 }
 
+// removeAll forgets sessions; what was read from their devices before leaves.
+func (o *outbound) removeAll(all []*Session) {
+	o.flush()
+	for _, s := range all {
+		o.remove(s)
+	}
+}
+
 func (o *outbound) remove(s *Session) {
 	if s.shared != nil {
 		s.removed = true
@@ -125,7 +133,6 @@ func (o *outbound) remove(s *Session) {
 	if s.token >= len(o.devices) || o.devices[s.token] != s {
 		return
 	}
-	o.flush() // what was read from the device before leaves
 	_ = o.poller.Remove(s.dev.FD())
 	o.forget(s)
 }

@@ -156,8 +156,43 @@ var (
 // AddSession starts a session on t: from now on its packets are accepted and its device is read. Nothing passes
 // before SetLink says so. The device stays the caller's.
 func (f *Forwarder) AddSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
+	s, errs := f.AddSessions([]NewSession{{t, cfg}})
+	return s[0], errs[0]
+}
+
+// NewSession is what AddSession takes.
+type NewSession struct {
+	Tunnel *Tunnel
+	Config SessionConfig
+}
+
+// AddSessions is AddSession for many, with a session or an error for each; the loops are disturbed once.
+func (f *Forwarder) AddSessions(all []NewSession) ([]*Session, []error) {
+	sessions, errs := make([]*Session, len(all)), make([]error, len(all))
+	byWorker := make([][]int, len(f.workers))
+	for i, n := range all {
+		s, err := f.newSession(n.Tunnel, n.Config)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		sessions[i] = s
+		byWorker[s.worker.id] = append(byWorker[s.worker.id], i)
+	}
+	for w, which := range byWorker {
+		f.workers[w].addAll(sessions, which, errs)
+	}
+	for i, err := range errs {
+		if err != nil {
+			sessions[i], errs[i] = nil, fmt.Errorf("session %s: %w", all[i].Config.Name, err)
+		}
+	}
+	return sessions, errs
+}
+
+func (f *Forwarder) newSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
 	if cfg.LocalID == 0 || cfg.PeerID == 0 {
-		return nil, fmt.Errorf("session %s: %w", cfg.Name, ErrSessionID)
+		return nil, ErrSessionID
 	}
 	s := &Session{
 		cfg:    cfg,
@@ -171,11 +206,11 @@ func (f *Forwarder) AddSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
 	}
 	if s.shared = cfg.Shared; s.shared != nil {
 		if !s.ppp {
-			return nil, fmt.Errorf("session %s: %w", cfg.Name, ErrSharedPPP)
+			return nil, ErrSharedPPP
 		}
 		s.dev, s.cfg.Merge = s.shared.cfg.Queues[s.worker.id], s.shared.cfg.Merge
 		if err := f.share(t); err != nil {
-			return nil, fmt.Errorf("session %s: %w", cfg.Name, err)
+			return nil, err
 		}
 	}
 	s.target = offload.Target{Sink: s, Layer: s.layer(), Merge: s.cfg.Merge}
@@ -183,18 +218,24 @@ func (f *Forwarder) AddSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
 	if cfg.ReorderTimeout > 0 {
 		s.reorder = newReorderQueue(cfg.ReorderTimeout)
 	}
-	if err := s.worker.add(s); err != nil {
-		return nil, fmt.Errorf("session %s: %w", cfg.Name, err)
-	}
 	return s, nil
 }
 
 // RemoveSession ends a session. When it returns neither loop touches the session or its device again.
-func (f *Forwarder) RemoveSession(s *Session) {
-	if s.shared != nil {
-		s.SetLink(LinkState{}) // for the other workers
+func (f *Forwarder) RemoveSession(s *Session) { f.RemoveSessions([]*Session{s}) }
+
+// RemoveSessions is RemoveSession for many.
+func (f *Forwarder) RemoveSessions(all []*Session) {
+	byWorker := make([][]*Session, len(f.workers))
+	for _, s := range all {
+		if s.shared != nil {
+			s.SetLink(LinkState{}) // for the other workers
+		}
+		byWorker[s.worker.id] = append(byWorker[s.worker.id], s)
 	}
-	s.worker.remove(s)
+	for w, some := range byWorker {
+		f.workers[w].removeAll(some)
+	}
 }
 
 // Name is the configured name.

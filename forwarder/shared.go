@@ -170,10 +170,3 @@ func (w *worker) senders(t *Tunnel) (own, fragile *netio.Socket, err error) {
 	}
 	return own, fragile, err
 }
-
-// addShared is add for a session on a shared device: sockets and device are there already.
-func (w *worker) addShared(s *Session) error {
-	err := ErrClosed
-	w.in.call(func() { err = w.in.add(s) })
-	return err
-}

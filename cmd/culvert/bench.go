@@ -25,7 +25,7 @@ the other. The sink uses one TCP and UDP port, and UDP on the next; reachability
 is all that is needed. docs/benchmarks.md explains the figures.`,
 	}
 	onlySubcommands(cmd)
-	cmd.AddCommand(newBenchSink(), newBenchGenerate(), newBenchPing())
+	cmd.AddCommand(newBenchSink(), newBenchGenerate(), newBenchPing(), newBenchScale())
 	return cmd
 }
 

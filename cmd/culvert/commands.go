@@ -4,5 +4,8 @@ import "github.com/spf13/cobra"
 
 // commands are the subcommands of culvert.
 func commands() []*cobra.Command {
-	return []*cobra.Command{newRun(), newCheck(), newShow(), newReload(), newDisconnect(), newCapture(), newDoctor(), newDemo(), newBench(), newVersion()}
+	return []*cobra.Command{
+		newRun(), newCheck(), newShow(), newReload(), newDisconnect(), newDrain(), newCapture(), newDoctor(), newDemo(), newBench(),
+		newVersion(),
+	}
 }

@@ -28,6 +28,12 @@ func (c *changer) Reload(_ context.Context, r mgmt.ReloadRequest) (mgmt.ReloadRe
 	return c.report, c.err
 }
 
+func (c *changer) Drain(_ context.Context, r mgmt.DrainRequest) (mgmt.DrainReport, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return mgmt.DrainReport{Draining: !r.Off, Tunnels: 1, Sessions: 3}, c.err
+}
+
 func (c *changer) Disconnect(_ context.Context, r mgmt.DisconnectRequest) (mgmt.DisconnectReport, error) {
 	return mgmt.DisconnectReport{Sessions: []string{r.Session + r.User + r.Address}, Tunnel: r.Tunnel}, c.err
 }

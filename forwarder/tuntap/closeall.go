@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,10 +42,13 @@ func deleteTogether(devices []*Device) error {
 		return err
 	}
 	moved := false
+	var reqs []*nl.NetlinkRequest
 	for _, d := range devices {
-		err := d.use("group", func() error {
-			return notFound(d.ns.setLink(d.index, 0, attr32(unix.IFLA_GROUP, group)))
-		})
+		if !d.isClosed() {
+			reqs = append(reqs, linkRequest(d.index, 0, attr32(unix.IFLA_GROUP, group)))
+		}
+	}
+	for _, err := range devices[0].ns.bulk.send(reqs) {
 		moved = moved || err == nil // whoever is gone or refuses is left to Close
 	}
 	if !moved {

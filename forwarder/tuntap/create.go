@@ -153,10 +153,23 @@ func reattach(c Config) (fd int, err error) {
 	if err = unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 0); err != nil {
 		return -1, explain("TUNSETPERSIST", err)
 	}
-	if err = unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, HeaderLen); err != nil {
-		return -1, explain("TUNSETVNETHDRSZ", err)
+	return fd, initDevice(fd, c)
+}
+
+// initDevice gives a device that is down yet what only an ioctl can. A TUN is a PPP link to the kernel (ARPHRD_PPP, as
+// ppp_generic's are): on those it does no IPv6 of its own accord (addrconf_dev_config of net/ipv6/addrconf.c). On others
+// it adds a multicast route as soon as there is carrier, whatever the mode of address generation, to a list that it walks
+// for each: 0.25 ms a device with 3,000 devices, 1.1 ms with 15,000.
+func initDevice(fd int, c Config) error {
+	if c.Kind == TUN {
+		if err := unix.IoctlSetInt(fd, unix.TUNSETLINK, unix.ARPHRD_PPP); err != nil {
+			return explain("TUNSETLINK", err)
+		}
 	}
-	return fd, nil
+	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, HeaderLen); err != nil {
+		return explain("TUNSETVNETHDRSZ", err)
+	}
+	return nil
 }
 
 func openTUN() (int, error) {

@@ -7,7 +7,8 @@
 // of Create, in this order, are: create the device persistently through songgao/water; close water's file and attach
 // an own one, because water cannot ask for virtio headers (IFF_VNET_HDR); take persistence off, so that the device
 // dies with the process however it ends; set group, transmit queue length, MTU and MAC address; switch off IPv6 address
-// generation; carrier off; join the bridge; up. A device is therefore up, with no carrier, when Create returns:
+// generation; carrier off; join the bridge; up. CreateAll makes TUN devices without the detour through water. A TUN device
+// is a PPP link to the kernel (link/ppp), whichever way it came. A device is therefore up, with no carrier, when Create returns:
 // addresses can be added, and the host sees "NO-CARRIER" until the session's SetCarrier(true). When a step fails the
 // device is gone again.
 //

@@ -42,13 +42,18 @@ func attr32(kind int, v uint32) *nl.RtAttr { return nl.NewRtAttr(kind, nl.Uint32
 // has no IPv6, and nothing is to be done, when the kernel has none, it is disabled at boot, or the MTU is below 1280:
 // EAFNOSUPPORT each time (net/core/rtnetlink.c validate_linkmsg, net/ipv6/addrconf.c inet6_validate_link_af).
 func (ns *namespace) addrGenNone(index int) error {
-	mode := nl.NewRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{nl.IN6_ADDR_GEN_MODE_NONE})
-	family := nl.NewRtAttr(unix.AF_INET6, mode.Serialize())
-	err := ns.setLink(index, 0, nl.NewRtAttr(unix.IFLA_AF_SPEC, family.Serialize()))
+	err := ns.setLink(index, 0, noAddrGen())
 	if errors.Is(err, unix.EAFNOSUPPORT) {
 		return nil
 	}
 	return err
+}
+
+// noAddrGen is the attribute for that.
+func noAddrGen() *nl.RtAttr {
+	mode := nl.NewRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{nl.IN6_ADDR_GEN_MODE_NONE})
+	family := nl.NewRtAttr(unix.AF_INET6, mode.Serialize())
+	return nl.NewRtAttr(unix.IFLA_AF_SPEC, family.Serialize())
 }
 
 // find returns the link of that name, nil when there is none.

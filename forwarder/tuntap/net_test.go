@@ -169,6 +169,11 @@ func TestQuietIPv6(t *testing.T) {
 			quiet := mustCreate(t, Config{Name: "quiet0", Kind: kind, NetNS: ns})
 			raised := mustCreate(t, Config{Name: "quiet1", Kind: kind, MTU: 1000, NetNS: ns})
 			loud := mustCreate(t, Config{Name: "loud0", Kind: kind, NetNS: ns})
+			if kind == TUN { // as if it were no PPP link
+				must(t, loud.SetUp(false))
+				must(t, unix.IoctlSetInt(loud.Queue().FD(), unix.TUNSETLINK, unix.ARPHRD_NONE))
+				must(t, loud.SetUp(true))
+			}
 			must(t, h.LinkSetIP6AddrGenMode(link(t, h, "loud0"), nl.IN6_ADDR_GEN_MODE_RANDOM))
 			ip(t, "netns", "exec", ns, "sysctl", "-qw", "net.ipv6.conf.loud0.accept_dad=0") // which would take 2 s
 			for _, d := range []*Device{quiet, raised, loud} {

@@ -20,6 +20,7 @@ type namespace struct {
 	fd     int
 	handle *netlink.Handle          // addresses, routes, look-ups
 	raw    map[int]*nl.SocketHandle // requests the library has no call for
+	bulk   rtnetlink                // many requests at once
 	refs   int                      // guarded by spaces.Mutex
 	links  *linkWatch               // likewise; nil: no device is watched
 }
@@ -58,6 +59,13 @@ func acquire(name string) (*namespace, error) {
 	return ns, nil
 }
 
+// retain is one more use of a namespace that is in use.
+func (ns *namespace) retain() {
+	spaces.Lock()
+	defer spaces.Unlock()
+	ns.refs++
+}
+
 // release gives back what acquire gave; the last one closes.
 func (ns *namespace) release() {
 	spaces.Lock()
@@ -78,6 +86,7 @@ func (ns *namespace) close() {
 	for _, s := range ns.raw {
 		s.Close()
 	}
+	ns.bulk.close()
 	_ = unix.Close(ns.fd)
 }
 
@@ -96,6 +105,9 @@ func (ns *namespace) openSockets() error {
 	ns.raw = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}
 	if err := s.SetExtAck(true); err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
 		return explain("netlink extended acknowledgements", err)
+	}
+	if err := ns.bulk.open(); err != nil {
+		return err
 	}
 	if err := ns.setLink(maxIndex, 0); errors.Is(err, unix.EPERM) {
 		return fmt.Errorf("%w (%w)", ErrPermission, err)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,6 +24,8 @@ type circuit struct {
 	slot slot           // of the responder, zero for a line
 	s    *session       // in the data plane; nil: not yet
 	up   bool           // frames may be sent
+	// prepared: what SessionReady asks for was done.
+	prepared bool
 	// worked: its PPP link had a network up.
 	worked bool
 	early  [][]byte
@@ -61,6 +64,11 @@ func callFor(c *config.Session, ppp control.PseudowireType) control.Call {
 // is the session's device: it is up as soon as that exists.
 func (d *daemon) callReady(a control.SessionReady, now time.Time) {
 	k, _ := a.Session.Data.(*circuit)
+	if k != nil && k.prepared {
+		k.prepared = false
+		k.place(now)
+		return
+	}
 	if k != nil && k.s != nil { // a tie was lost, and its id is another one now
 		d.removeSessions([]*session{d.release(k, now)})
 		if k.line == nil {
@@ -77,40 +85,103 @@ func (d *daemon) callReady(a control.SessionReady, now time.Time) {
 		}
 	}
 	d.install(k, now)
-	if k.s != nil && a.Session.State() == control.WaitCSAnswer {
-		a.Session.CallUp(now)
+	k.place(now)
+}
+
+// place answers an OCRQ whose call is there.
+func (k *circuit) place(now time.Time) {
+	if k.s != nil && k.call.State() == control.WaitCSAnswer {
+		k.call.CallUp(now)
 	}
 }
 
 // install gives a circuit its device and its place in the data plane. When that fails the peer is told.
-func (d *daemon) install(k *circuit, now time.Time) {
-	owner, _ := k.call.Conn().Data.(*connection)
-	if owner == nil || owner.t == nil {
-		k.call.Close(now, control.Result{Code: control.CallNoFacilities})
-		return
+func (d *daemon) install(k *circuit, now time.Time) { d.installAll([]*circuit{k}, now) }
+
+// installAll is install for many: their devices are made together.
+func (d *daemon) installAll(all []*circuit, now time.Time) {
+	d.removeEnded() // another session may want the name of a device
+	sessions := make([]*session, 0, len(all))
+	for _, k := range all {
+		owner, _ := k.call.Conn().Data.(*connection)
+		if owner == nil || owner.t == nil {
+			k.call.Close(now, control.Result{Code: control.CallNoFacilities})
+			continue
+		}
+		sessions = append(sessions, k.session(owner.t))
 	}
+	for i, err := range d.addSessions(sessions) {
+		s := sessions[i]
+		if err != nil {
+			d.refused++
+			d.noisy.Error("session", zap.String("session", s.fullName()), zap.Error(err))
+			s.circuit.call.Close(now, control.Result{
+				Code: control.CallError, Error: control.ErrorResources, Text: "no device, see the log of this end",
+			})
+			continue
+		}
+		s.circuit.s = s
+	}
+}
+
+// session is what a circuit becomes in the data plane.
+func (k *circuit) session(t *tunnel) *session {
 	p := k.call.Params()
 	c := &k.cfg
 	c.SID, c.PSID, c.Cookie, c.PeerCookie = p.Local.SessionID, p.Remote.SessionID, p.Remote.Cookie, p.Local.Cookie
-	s := &session{cfg: c, tunnel: owner.t, fcfg: sessionConfig(c), circuit: k}
+	s := &session{cfg: c, tunnel: t, fcfg: sessionConfig(c), circuit: k}
 	s.fcfg.SendSublayer, s.fcfg.ExpectSublayer = p.Remote.Sublayer, p.Local.Sublayer
 	s.fcfg.Sequence = p.Remote.Sublayer == encap.SublayerDefault &&
 		(c.SeqNum || p.RemoteSequencing != control.SequencingNone)
-	if err := d.addSession(s); err != nil {
-		d.noisy.Error("session", zap.String("session", s.fullName()), zap.Error(err))
-		k.call.Close(now, control.Result{Code: control.CallError, Error: control.ErrorResources})
-		return
-	}
-	k.s = s
+	return s
 }
 
-// prepare installs a session that is about to be up, unless its connection only comes up with it.
-func (d *daemon) prepare(call *control.Session, now time.Time) {
-	k, _ := call.Data.(*circuit)
-	owner, _ := call.Conn().Data.(*connection)
-	if k != nil && k.s == nil && owner != nil && owner.t != nil {
-		d.install(k, now)
+// prepare installs all sessions of which the actions say that they need it, together: devices take their time, and are
+// made before the message leaves that lets the peer send. Those whose connection only comes up with them wait.
+func (d *daemon) prepare(acts []control.Action, now time.Time) {
+	var all []*circuit
+	for _, a := range acts {
+		var call *control.Session
+		switch a := a.(type) {
+		case control.SessionUp:
+			call = a.Session
+		case control.CallAccepted:
+			call = a.Session
+		case control.SessionReady:
+			if call = a.Session; call.Initiator() {
+				continue
+			}
+		default:
+			continue
+		}
+		owner, _ := call.Conn().Data.(*connection)
+		if owner == nil || owner.t == nil {
+			continue
+		}
+		k, _ := call.Data.(*circuit)
+		_, ready := a.(control.SessionReady)
+		if ready && k == nil {
+			k = d.answered(call, now)
+		}
+		if k != nil && k.s == nil && !slices.Contains(all, k) {
+			k.prepared = ready
+			all = append(all, k)
+		}
 	}
+	if len(all) > 0 {
+		d.installAll(all, now)
+	}
+}
+
+// removeEnded removes the sessions that callDown has left for it: the kernel takes 17 ms for one device, and little more for
+// many.
+func (d *daemon) removeEnded() {
+	if len(d.ended) == 0 {
+		return
+	}
+	all := d.ended
+	d.ended = nil
+	d.removeSessions(all)
 }
 
 // callUp opens a session: PPP begins, Ethernet is usable.
@@ -166,7 +237,7 @@ func (d *daemon) callDown(a control.SessionDown, now time.Time) {
 	}
 	d.noisy.Info("session down", zap.String("session", name), zap.Stringer("reason", a.Reason))
 	if s := d.release(k, now); s != nil {
-		d.removeSessions([]*session{s})
+		d.ended = append(d.ended, s)
 	}
 	if k.line != nil {
 		k.line.ended(d, k, a.Reason.String(), now)

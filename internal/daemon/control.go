@@ -154,6 +154,7 @@ func (d *daemon) due(now time.Time) {
 	}
 	d.plane.ep.Tick(now)
 	d.settlePlane(now)
+	d.net.Flush()
 	if now.Before(d.probeAt) {
 		return
 	}

@@ -61,6 +61,9 @@ type daemon struct {
 	byDevice    map[*tuntap.Device]*session // of those that are watched
 	shared      map[string]*shared          // by name
 	timers      timers
+	net         tuntap.Batch               // what is to be done to devices
+	refused     uint64                     // sessions that had no device
+	ended       []*session                 // to be removed together
 	tuned       bool                       // the garbage collector is set for many sessions
 	growth      int                        // and was so before, in percent
 	linkConfigs map[linkKey]*pppfsm.Config // that sessions share
@@ -196,6 +199,7 @@ func (d *daemon) begin(now time.Time) {
 		l.tick(d, now)
 	}
 	d.settlePlane(now)
+	d.net.Flush()
 }
 
 func (d *daemon) openPPP(s *session, now time.Time) {
@@ -223,6 +227,7 @@ func (d *daemon) stop() {
 			d.settle(s, now)
 		}
 	}
+	d.net.Flush()
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()

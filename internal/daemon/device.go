@@ -37,6 +37,7 @@ func (d *daemon) adaptMTU(s *session) {
 		return
 	}
 	if s.shared == nil { // a shared device has its own MTU; the data plane goes by the session's
+		d.net.Flush()
 		if err := s.dev.SetMTU(mtu); err != nil {
 			d.complain(s, "set MTU", err)
 			return

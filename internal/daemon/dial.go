@@ -83,7 +83,7 @@ func (d *daemon) addDialer(c *config.Tunnel) error {
 // tick dials, or has the peer's name resolved first.
 func (l *dialer) tick(d *daemon, now time.Time) {
 	switch {
-	case l.conn != nil || l.asking || l.removed || d.plane.closing:
+	case l.conn != nil || l.asking || l.removed || d.plane.full():
 	case l.cfg.PeerName != "":
 		l.asking = true
 		d.lookups.ask(l)
@@ -130,7 +130,7 @@ func (l *dialer) ended(d *daemon, k *connection, reason string, now time.Time) {
 
 // tick asks for the session.
 func (n *line) tick(d *daemon, now time.Time) {
-	if n.call != nil || n.done || n.removed || n.dialer.conn == nil || d.plane.closing {
+	if n.call != nil || n.done || n.removed || n.dialer.conn == nil || d.plane.full() {
 		return
 	}
 	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg, n.dialer.cfg.PPPType))

@@ -83,7 +83,7 @@ func (d *daemon) resolved(now time.Time) {
 // resolved dials an address of the peer's name. One that was good before will do where the resolver knows none.
 func (l *dialer) resolved(d *daemon, a lookup, now time.Time) {
 	l.asking = false
-	if l.conn != nil || l.removed || d.plane.closing {
+	if l.conn != nil || l.removed || d.plane.full() {
 		return
 	}
 	if a.err != nil {

@@ -23,9 +23,10 @@ type plane struct {
 	responder responder
 	dialed    map[netip.Addr]int // peers of dialers, by how many have them
 	// static are the session ids that control messages cannot assign.
-	static  map[encap.SessionID]struct{}
-	closing bool           // no connection or session begins any more
-	left    []control.CCID // connections we have ended at last
+	static   map[encap.SessionID]struct{}
+	draining bool           // the same for now, while what is there goes on
+	closing  bool           // no connection or session begins any more
+	left     []control.CCID // connections we have ended at last
 }
 
 // ownAddress is an address of ours on one transport.
@@ -106,7 +107,8 @@ func (d *daemon) parting() bool {
 	return slices.ContainsFunc(d.plane.left, func(id control.CCID) bool { return d.plane.ep.Conn(id) != nil })
 }
 
-// converse takes a control message and those that wait behind it, strangers' last.
+// converse takes a control message and those that wait behind it, strangers' last, and then does what they ask for: what
+// takes its time, such as making devices, costs less for many at once.
 func (d *daemon) converse(m forwarder.ControlMessage) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -120,6 +122,7 @@ func (d *daemon) converse(m forwarder.ControlMessage) error {
 		}
 		d.receive(m, now)
 	}
+	d.settlePlane(now)
 	return d.handleWaiting(frameBurst, now)
 }
 
@@ -142,22 +145,17 @@ func (d *daemon) nextMessage() (m forwarder.ControlMessage, ok bool) {
 func (d *daemon) receive(m forwarder.ControlMessage, now time.Time) {
 	d.plane.ep.Receive(now, control.Path{Transport: m.Transport, Local: m.Local, Remote: m.Remote}, m.Payload)
 	d.fwd.ReleaseControl(m)
-	d.settlePlane(now)
 }
 
 // settlePlane carries out what the control plane wants done.
 func (d *daemon) settlePlane(now time.Time) {
 	for acts := d.plane.ep.Take(); len(acts) > 0; acts = d.plane.ep.Take() { // an action may cause others
-		// Devices take their time: they are made before the message leaves that lets the peer send.
-		for _, a := range acts {
-			if up, ok := a.(control.SessionUp); ok {
-				d.prepare(up.Session, now)
-			}
-		}
+		d.prepare(acts, now)
 		for _, a := range acts {
 			d.perform(a, now)
 		}
 	}
+	d.removeEnded()
 }
 
 func (d *daemon) perform(a control.Action, now time.Time) {
@@ -178,8 +176,6 @@ func (d *daemon) perform(a control.Action, now time.Time) {
 		d.pathChanged(a)
 	case control.SessionReady:
 		d.callReady(a, now)
-	case control.CallAccepted:
-		d.prepare(a.Session, now)
 	case control.SessionUp:
 		d.callUp(a.Session, now)
 	case control.SessionDown:

@@ -288,19 +288,27 @@ func (d *daemon) networkUp(s *session, v6 bool) {
 		}
 	}
 	s.ppp.worked, s.ppp.failures = true, 0
-	s.fwd.SetLink(s.ppp.state)
-	d.carrier(s)
+	if s.shared != nil { // a shared device always has carrier
+		s.fwd.SetLink(s.ppp.state)
+		return
+	}
+	d.net.SetCarrier(s.dev, true, func(err error) {
+		if !s.gone {
+			s.fwd.SetLink(s.ppp.state)
+		}
+		d.complain(s, "set carrier", err)
+	})
 }
 
 // networkDown takes a protocol away, packets first.
 func (d *daemon) networkDown(s *session, v6 bool) {
 	p := s.ppp
 	s.fwd.SetLink(p.state)
-	d.carrier(s)
 	if s.shared != nil {
 		d.unclaim(s, func(r netip.Prefix) bool { return r.Addr().Is4() != v6 })
 		return
 	}
+	d.net.SetCarrier(s.dev, p.state.IPv4 || p.state.IPv6, func(err error) { d.complain(s, "set carrier", err) })
 	routes := p.routes[:0]
 	for _, r := range p.routes {
 		if r.Addr().Is4() == v6 {
@@ -316,17 +324,19 @@ func (d *daemon) networkDown(s *session, v6 bool) {
 			addrs = append(addrs, a)
 			continue
 		}
-		d.complain(s, "remove address", s.dev.RemoveAddress(a.local, a.peer))
+		d.net.RemoveAddress(s.dev, a.local, a.peer, func(err error) { d.complain(s, "remove address", err) })
 	}
 	p.addrs = addrs
 }
 
 func (d *daemon) addAddress(s *session, a address) {
-	if err := s.dev.AddAddress(a.local, a.peer); err != nil {
-		d.complain(s, "add address", err)
-		return
-	}
 	s.ppp.addrs = append(s.ppp.addrs, a)
+	d.net.AddAddress(s.dev, a.local, a.peer, func(err error) {
+		if err != nil {
+			d.complain(s, "add address", err)
+			s.ppp.addrs = slices.DeleteFunc(s.ppp.addrs, func(x address) bool { return x == a })
+		}
+	})
 }
 
 func (d *daemon) addRoute(s *session, to netip.Prefix, via netip.Addr) {
@@ -336,6 +346,7 @@ func (d *daemon) addRoute(s *session, to netip.Prefix, via netip.Addr) {
 		}
 		return
 	}
+	d.net.Flush() // the addresses first
 	if err := s.dev.AddRoute(to, via); err != nil {
 		d.complain(s, "add route", err)
 		return

@@ -124,7 +124,7 @@ func (p policy) AcceptConnection(path control.Path, m *control.Message) (control
 		return control.Profile{}, &control.Result{Code: control.StopUnauthorized}
 	case c.Refused:
 		return c.Control, &control.Result{Code: control.StopUnauthorized}
-	case pl.closing:
+	case pl.full():
 		return c.Control, &control.Result{Code: control.StopShutdown}
 	case r.full(c, m.HostName, m.RouterID, len(c.Control.Secrets) > 0): // nothing else comes up without proof
 		return c.Control, &control.Result{Code: control.StopError, Error: control.ErrorResources, Text: "too many tunnels"}
@@ -140,6 +140,8 @@ func (p policy) AcceptCall(c *control.Conn, m *control.Message) (control.Call, *
 	switch {
 	case p.d.plane.closing:
 		return control.Call{}, &control.Result{Code: control.CallNoFacilities, Text: "shutting down"}
+	case p.d.plane.draining:
+		return control.Call{}, &control.Result{Code: control.CallNoFacilities, Text: "draining"}
 	case c.Status().Initiator || !ok || !allowed(peer, s):
 		return control.Call{}, &control.Result{Code: control.CallNever, Text: "no session profile has this Remote End ID"}
 	}

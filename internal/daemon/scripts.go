@@ -35,6 +35,7 @@ func (d *daemon) hookUp(s *session, up, down string, args, env []string) *hook {
 	if up == "" && down == "" {
 		return nil
 	}
+	d.net.Flush() // it finds all in place
 	if up != "" && !d.runScript(s, up, args, env) {
 		return nil
 	}
@@ -44,6 +45,7 @@ func (d *daemon) hookUp(s *session, up, down string, args, env []string) *hook {
 // hookDown runs the script that undoes h, once.
 func (d *daemon) hookDown(s *session, h **hook, now time.Time) {
 	if *h != nil && (*h).down != "" {
+		d.net.Flush()
 		env := append(slices.Clone((*h).env), s.ppp.statistics(s, now)...)
 		d.runScript(s, (*h).down, (*h).args, env)
 	}

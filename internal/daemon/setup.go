@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"culvert/encap"
@@ -37,7 +38,8 @@ type session struct {
 
 	circuit *circuit // nil: static
 	index   int      // in daemon.sessions
-	gone    bool     // it was removed
+	gone    bool     // it is being removed
+	removed bool
 }
 
 // addTunnel brings up a configured tunnel with its sessions, or what dials it.
@@ -86,6 +88,7 @@ func (d *daemon) openTunnel(c *config.Tunnel, conn *connection) (*tunnel, error)
 
 // removeTunnel is the opposite of openTunnel. The tunnel must have no sessions any more.
 func (d *daemon) removeTunnel(t *tunnel) {
+	d.removeEnded()
 	d.tunnels = removeAt(d.tunnels, t.index, func(moved *tunnel) { moved.index = t.index })
 	delete(d.byTunnel, t.fwd)
 	d.fwd.RemoveTunnel(t.fwd)
@@ -110,33 +113,102 @@ func tos(dscp int) int {
 
 // addSession makes the device of a session that has its configuration, and gives it its place in the data plane. What it
 // made before an error is undone.
-func (d *daemon) addSession(s *session) (err error) {
-	c, t := s.cfg, s.tunnel
-	s.mtu = s.deviceMTU(0)
-	if c.Pseudowire == config.PseudowirePPP {
-		s.ppp = d.newPPP(s)
-	}
-	if c.Shared != "" {
-		if d.shared[c.Shared] == nil { // a reload could not make it
-			return d.fault(c.Line, sessionKey(t.cfg, c, "interface_name"), errNoShared)
+func (d *daemon) addSession(s *session) error { return d.addSessions([]*session{s})[0] }
+
+// addSessions is addSession for many, with an error for each that could not be added.
+func (d *daemon) addSessions(all []*session) []error {
+	errs := d.makeDevices(all)
+	var wanted []forwarder.NewSession
+	var which []int
+	for i, s := range all {
+		if errs[i] != nil {
+			errs[i] = d.fault(s.cfg.Line, sessionKey(s.tunnel.cfg, s.cfg, "interface_name"), errs[i])
+			continue
 		}
-		d.join(s)
-	} else if err = d.makeDevice(s); err != nil {
-		return d.fault(c.Line, sessionKey(t.cfg, c, "interface_name"), err)
+		wanted, which = append(wanted, forwarder.NewSession{Tunnel: s.tunnel.fwd, Config: s.fcfg}), append(which, i)
 	}
-	if s.fwd, err = d.fwd.AddSession(t.fwd, s.fcfg); err != nil {
-		if s.shared != nil {
+	added, refused := d.fwd.AddSessions(wanted)
+	for k, i := range which {
+		s := all[i]
+		s.fwd = added[k]
+		switch {
+		case refused[k] == nil:
+			errs[i] = d.enter(s)
+			continue
+		case s.shared != nil:
 			d.part(s)
-		} else {
+		default:
 			_ = s.dev.Close()
 		}
-		return d.fault(c.Line, sessionKey(t.cfg, c, "sid"), err)
+		errs[i] = d.fault(s.cfg.Line, sessionKey(s.tunnel.cfg, s.cfg, "sid"), refused[k])
 	}
+	return errs
+}
+
+// makeDevices makes sessions' PPP links, and their devices where these are not shared.
+func (d *daemon) makeDevices(all []*session) []error {
+	errs := make([]error, len(all))
+	var configs []tuntap.Config
+	var own []int
+	for i, s := range all {
+		s.mtu = s.deviceMTU(0)
+		if s.cfg.Pseudowire == config.PseudowirePPP {
+			s.ppp = d.newPPP(s)
+		}
+		if s.cfg.Shared != "" {
+			if d.shared[s.cfg.Shared] == nil { // a reload could not make it
+				errs[i] = errNoShared
+			} else {
+				d.join(s)
+			}
+			continue
+		}
+		configs, own = append(configs, d.deviceConfig(s)), append(own, i)
+	}
+	devices, refused := tuntap.CreateAll(configs)
+	for k, i := range own {
+		s := all[i]
+		if errs[i] = refused[k]; errs[i] != nil {
+			continue
+		}
+		s.dev = devices[k]
+		s.fcfg.Device = s.dev.Queue()
+		if !d.cfg.Offload {
+			continue
+		}
+		if s.offloads, s.fcfg.Merge, errs[i] = takeOffload(s.dev); errs[i] != nil {
+			_ = s.dev.Close()
+		}
+	}
+	return errs
+}
+
+// deviceConfig says what a session's own device is to be.
+func (d *daemon) deviceConfig(s *session) tuntap.Config {
+	c := s.cfg
+	kind := tuntap.TAP
+	if s.ppp != nil {
+		kind = tuntap.TUN
+	}
+	return tuntap.Config{
+		Name:         c.InterfaceName,
+		Kind:         kind,
+		MTU:          s.mtu,
+		TxQueueLen:   c.TxQueueLen,
+		Group:        d.cfg.Group,
+		NetNS:        c.NetNS,
+		Bridge:       c.Bridge,
+		HardwareAddr: c.HardwareAddr,
+	}
+}
+
+// enter notes a session that the data plane has.
+func (d *daemon) enter(s *session) error {
 	s.fwd.SetMTU(s.mtu)
 	s.index = len(d.sessions)
 	d.sessions = append(d.sessions, s)
 	d.byFwd[s.fwd] = s
-	t.sessions[s] = struct{}{}
+	s.tunnel.sessions[s] = struct{}{}
 	d.tuneMemory()
 	if s.ppp == nil {
 		if err := d.configureEthernet(s); err != nil {
@@ -148,40 +220,14 @@ func (d *daemon) addSession(s *session) (err error) {
 	return nil
 }
 
-// makeDevice makes the session's own device.
-func (d *daemon) makeDevice(s *session) (err error) {
-	c := s.cfg
-	kind := tuntap.TAP
-	if s.ppp != nil {
-		kind = tuntap.TUN
-	}
-	s.dev, err = tuntap.Create(tuntap.Config{
-		Name:         c.InterfaceName,
-		Kind:         kind,
-		MTU:          s.mtu,
-		TxQueueLen:   c.TxQueueLen,
-		Group:        d.cfg.Group,
-		NetNS:        c.NetNS,
-		Bridge:       c.Bridge,
-		HardwareAddr: c.HardwareAddr,
-	})
-	if err != nil {
-		return err
-	}
-	s.fcfg.Device = s.dev.Queue()
-	if d.cfg.Offload {
-		if s.offloads, s.fcfg.Merge, err = takeOffload(s.dev); err != nil {
-			_ = s.dev.Close()
-			return err
-		}
-	}
-	return nil
-}
-
 // removeSessions takes sessions out of the data plane, and removes their devices with all that is on them.
 func (d *daemon) removeSessions(all []*session) {
-	for _, s := range all {
-		s.gone = true
+	d.net.Flush()
+	all = slices.DeleteFunc(slices.Clone(all), func(s *session) bool { return s.removed })
+	places := make([]*forwarder.Session, len(all))
+	for i, s := range all {
+		s.gone, s.removed = true, true
+		places[i] = s.fwd
 		if s.ppp != nil {
 			d.timers.set(&s.ppp.timer, s, time.Time{})
 		}
@@ -189,7 +235,9 @@ func (d *daemon) removeSessions(all []*session) {
 			d.part(s)
 		}
 		d.unwatch(s)
-		d.fwd.RemoveSession(s.fwd)
+	}
+	d.fwd.RemoveSessions(places)
+	for _, s := range all {
 		d.sessions = removeAt(d.sessions, s.index, func(moved *session) { moved.index = s.index })
 		delete(d.byFwd, s.fwd)
 		delete(s.tunnel.sessions, s)

@@ -391,7 +391,7 @@ func (s source) Drops() []mgmt.Drop {
 		all = append(all, mgmt.Drop{Reason: r.String(), Help: r.Help(), Count: sum[r]})
 	}
 	s.d.mu.Lock()
-	count := s.d.plane.ep.Counters()
+	count, noDevice := s.d.plane.ep.Counters(), s.d.refused
 	s.d.mu.Unlock()
 	for _, r := range control.DropReasons() {
 		all = append(all, mgmt.Drop{Reason: controlDrop + r.String(), Help: r.Help(), Count: count.Drops[r]})
@@ -399,6 +399,9 @@ func (s source) Drops() []mgmt.Drop {
 	return append(all, mgmt.Drop{
 		Reason: controlDrop + "refused", Count: count.Refused,
 		Help: "SCCRQ that was answered with StopCCN: no peer or listen table for it, not allowed, too many tunnels, or a tie",
+	}, mgmt.Drop{
+		Reason: "session_refused", Count: noDevice,
+		Help: "sessions of dynamic tunnels that got no device or no place in the data plane: a name that is taken, memory, descriptors; the log says which",
 	})
 }
 

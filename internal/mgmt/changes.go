@@ -18,6 +18,7 @@ import (
 // say what is wrong with a good request's content: a configuration file, a name.
 type Changer interface {
 	Reload(ctx context.Context, r ReloadRequest) (ReloadReport, error)
+	Drain(ctx context.Context, r DrainRequest) (DrainReport, error)
 	Disconnect(ctx context.Context, r DisconnectRequest) (DisconnectReport, error)
 }
 
@@ -38,6 +39,7 @@ const maxBody = 1 << 20
 // The paths of what changes something.
 const (
 	pathReload     = "/v1/reload"
+	pathDrain      = "/v1/drain"
 	pathDisconnect = "/v1/disconnect"
 )
 
@@ -53,6 +55,7 @@ type change struct {
 
 var changes = []change{
 	{pathReload, []string{paramDryRun}, postReload},
+	{pathDrain, nil, postDrain},
 	{pathDisconnect, nil, postDisconnect},
 }
 
@@ -163,6 +166,14 @@ func postReload(ctx context.Context, c Changer, q url.Values, text []byte) (body
 		return nil, failf(http.StatusBadRequest, "body: file must be an absolute path, not %q", r.File)
 	}
 	return answered(c.Reload(ctx, r))
+}
+
+func postDrain(ctx context.Context, c Changer, _ url.Values, text []byte) (body, *statusError) {
+	r, bad := fields[DrainRequest](text)
+	if bad != nil {
+		return nil, bad
+	}
+	return answered(c.Drain(ctx, r))
 }
 
 func postDisconnect(ctx context.Context, c Changer, _ url.Values, text []byte) (body, *statusError) {

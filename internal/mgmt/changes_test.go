@@ -17,6 +17,7 @@ import (
 type fakeChanger struct {
 	mu      sync.Mutex
 	reloads []ReloadRequest
+	drains  []DrainRequest
 	err     error
 }
 
@@ -25,6 +26,13 @@ func (f *fakeChanger) Reload(_ context.Context, r ReloadRequest) (ReloadReport, 
 	defer f.mu.Unlock()
 	f.reloads = append(f.reloads, r)
 	return ReloadReport{File: "/etc/c.toml", DryRun: r.DryRun, Changes: []Change{{Kind: KindTunnel, Added: []string{"t1"}, Kept: 2}}}, f.err
+}
+
+func (f *fakeChanger) Drain(_ context.Context, r DrainRequest) (DrainReport, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.drains = append(f.drains, r)
+	return DrainReport{Draining: !r.Off, Tunnels: 2, Sessions: 3}, f.err
 }
 
 func (f *fakeChanger) Disconnect(_ context.Context, r DisconnectRequest) (DisconnectReport, error) {
@@ -58,6 +66,28 @@ func TestReloadOrders(t *testing.T) {
 	}
 	if resp, body := post(t, path, "/v1/reload", ""); resp.StatusCode != http.StatusOK || !strings.Contains(body, `"kept":2`) {
 		t.Errorf("without a body: %s %s", resp.Status, body)
+	}
+}
+
+func TestDrainOrders(t *testing.T) {
+	f := &fakeChanger{}
+	path, _ := serve(t, newFake(), WithChanges(f))
+	for _, off := range []bool{false, true} {
+		got, err := Do(context.Background(), NewClient(path), OrderDrain(DrainRequest{Off: off}))
+		if want := (DrainReport{Draining: !off, Tunnels: 2, Sessions: 3}); err != nil || got != want {
+			t.Errorf("off %v: %+v, %v", off, got, err)
+		}
+		if last := f.drains[len(f.drains)-1]; last.Off != off {
+			t.Errorf("asked for %+v", last)
+		}
+	}
+	if resp, body := post(t, path, "/v1/drain", ""); resp.StatusCode != http.StatusOK || !strings.Contains(body, `"draining":true`) {
+		t.Errorf("without a body: %s %s", resp.Status, body)
+	}
+	for target, body := range map[string]string{"/v1/drain": `{"on":true}`, "/v1/drain?off=true": ""} {
+		if resp, text := post(t, path, target, body); resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s %s: %s %s", target, body, resp.Status, text)
+		}
 	}
 }
 

@@ -17,6 +17,18 @@ type ReloadReport struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
+// DrainRequest is what `drain` asks for.
+type DrainRequest struct {
+	Off bool `json:"off,omitempty"` // take new connections and sessions again
+}
+
+// DrainReport is how far a drain has come. It counts dynamic tunnels alone.
+type DrainReport struct {
+	Draining bool `json:"draining"`
+	Tunnels  int  `json:"tunnels"`
+	Sessions int  `json:"sessions"`
+}
+
 // Change is what became of all things of one kind.
 type Change struct {
 	Kind    string   `json:"kind"`

@@ -26,6 +26,11 @@ func OrderReload(r ReloadRequest) Order[ReloadReport] {
 	return o
 }
 
+// OrderDrain asks for no new connections and sessions, or for them to be taken again.
+func OrderDrain(r DrainRequest) Order[DrainReport] {
+	return Order[DrainReport]{path: pathDrain, body: r}
+}
+
 // OrderDisconnect asks for sessions to be ended.
 func OrderDisconnect(r DisconnectRequest) Order[DisconnectReport] {
 	return Order[DisconnectReport]{pathDisconnect, r}

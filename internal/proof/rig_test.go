@@ -143,12 +143,14 @@ func join(a, b *node, name string, forA, forB []string) {
 	}
 }
 
+// socket is where its API listens.
+func (n *node) socket() string { return filepath.Join(filepath.Dir(n.file), "s") }
+
 // configure writes the configuration; its API is added.
 func (n *node) configure(text string) {
 	n.t.Helper()
-	socket := filepath.Join(filepath.Dir(n.file), "s")
-	n.client = mgmt.NewClient(socket)
-	text = fmt.Sprintf("log_level = \"warn\"\n[api]\nsocket = %q\n%s", socket, text)
+	n.client = mgmt.NewClient(n.socket())
+	text = fmt.Sprintf("log_level = \"warn\"\n[api]\nsocket = %q\n%s", n.socket(), text)
 	if err := os.WriteFile(n.file, []byte(text), 0o600); err != nil {
 		n.t.Fatal(err)
 	}

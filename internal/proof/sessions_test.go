@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,13 +35,16 @@ max_retries = 3
 window_size = 64
 `
 
-// responderText is the configuration of who answers all initiators.
-func responderText(ppp, eth int) string {
+// newSecret is what the secret of an initiator is replaced by.
+func newSecret(i int) string { return fmt.Sprintf("what number %d knows from now on", i) }
+
+// responderText is the configuration of who answers all initiators; secret gives the TOML of each one's.
+func responderText(ppp, eth int, secret func(i int) string) string {
 	var b strings.Builder
 	for i, p := range initiators {
 		fmt.Fprintf(&b, "[listen.l%d]\nencap = %q\nlocal = %q\n", i, p.encap, p.lns+p.port)
-		fmt.Fprintf(&b, "[peer.p%d]\naddresses = [%q]\nname = \"lac%[1]d\"\nhost_name = \"lns\"\nsecret = %[3]q\ndigest = %q\n%s",
-			i, strings.Trim(p.lac, "[]"), p.secret, p.digest, reliability)
+		fmt.Fprintf(&b, "[peer.p%d]\naddresses = [%q]\nname = \"lac%[1]d\"\nhost_name = \"lns\"\nsecret = %[3]s\ndigest = %q\n%s",
+			i, strings.Trim(p.lac, "[]"), secret(i), p.digest, reliability)
 	}
 	fmt.Fprintf(&b, `
 [profile.session.sub]
@@ -68,11 +72,11 @@ ranges = ["10.64.0.0/20"]
 }
 
 // initiatorText is the configuration of initiator i.
-func initiatorText(i, ppp, eth int) string {
+func initiatorText(i, ppp, eth int, secret string) string {
 	var b strings.Builder
 	p := initiators[i]
 	fmt.Fprintf(&b, "[tunnel.up]\nencap = %q\nlocal = %q\npeer = %q\nhost_name = \"lac%d\"\nsecret = %q\ndigest = %q\n%s",
-		p.encap, p.lac+p.port, p.lns+p.port, i, p.secret, p.digest, reliability)
+		p.encap, p.lac+p.port, p.lns+p.port, i, secret, p.digest, reliability)
 	b.WriteString("[ppp.p]\nlcp_restart = 1\n")
 	session := func(kind, end string, k, n int) {
 		fmt.Fprintf(&b, "[tunnel.up.session.%s%d]\npseudowire = %[1]q\nremote_end_id = \"%[3]s_%[4]d\"\ninterface_name = \"%[1]s%[2]d\"\ntxqueuelen = 16\n", kind, k, end, n)
@@ -102,8 +106,9 @@ func targets(ppp, eth int) (all []target) {
 }
 
 // TestManySessions: three initiators, over UDP on IPv4 and IPv6 and over IP 115, with digests, hidden AVPs and secrets of
-// their own, have 200 PPP and 50 Ethernet sessions each at one responder. Traffic passes each of them. One initiator is
-// killed and back, which the others do not notice. At the end everything goes, and nothing stays.
+// their own, have 200 PPP and 50 Ethernet sessions each at one responder. Traffic passes each of them. All secrets are
+// replaced while it does. One initiator is killed and back, which the others do not notice. At the end everything goes,
+// and nothing stays.
 func TestManySessions(t *testing.T) {
 	ppp, eth := 200, 50
 	if testenv.RaceEnabled {
@@ -111,13 +116,13 @@ func TestManySessions(t *testing.T) {
 	}
 	each := ppp + eth
 	lns := newNode(t, "lns")
-	lns.configure(responderText(ppp, eth))
+	lns.configure(responderText(ppp, eth, func(i int) string { return fmt.Sprintf("%q", initiators[i].secret) }))
 	lacs := make([]*node, len(initiators))
 	for i := range lacs {
 		lacs[i] = newNode(t, fmt.Sprintf("lac%d", i))
 		join(lns, lacs[i], fmt.Sprintf("wire%d", i), []string{fmt.Sprintf("10.0.%d.1/24", i), fmt.Sprintf("fd00:%d::1/64", i)},
 			[]string{fmt.Sprintf("10.0.%d.2/24", i), fmt.Sprintf("fd00:%d::2/64", i)})
-		lacs[i].configure(initiatorText(i, ppp, eth))
+		lacs[i].configure(initiatorText(i, ppp, eth, initiators[i].secret))
 	}
 	start := time.Now()
 	lns.start()
@@ -129,6 +134,9 @@ func TestManySessions(t *testing.T) {
 	before := lns.tunnels()
 	traffic(t, lns, lacs, ppp, eth)
 	t.Logf("%v: traffic through each", time.Since(start))
+
+	rotate(t, lns, lacs, ppp, eth)
+	t.Logf("%v: secrets replaced", time.Since(start))
 
 	lacs[2].kill()
 	lacs[2].start()
@@ -167,6 +175,61 @@ func TestManySessions(t *testing.T) {
 		n.stop()
 	}
 	t.Logf("%v: all gone", time.Since(start))
+}
+
+// rotate replaces all secrets by reloading configurations, the answering end first (docs/configuration.md), while traffic
+// passes. No tunnel ends, and each goes on under the new secret.
+func rotate(t *testing.T, lns *node, lacs []*node, ppp, eth int) {
+	t.Helper()
+	before := lns.tunnels()
+	lost := make([]int, len(lacs))
+	var wg sync.WaitGroup
+	for i, n := range lacs {
+		wg.Go(func() { lost[i] = n.steadyPings(t, "ppp0", 100) })
+	}
+	both := func(i int) string { return fmt.Sprintf("[%q, %q]", newSecret(i), initiators[i].secret) }
+	only := func(i int) string { return fmt.Sprintf("%q", newSecret(i)) }
+	lns.reload(responderText(ppp, eth, both))
+	for i, n := range lacs {
+		n.reload(initiatorText(i, ppp, eth, newSecret(i)))
+	}
+	lns.spoken() // under the new secrets
+	lns.reload(responderText(ppp, eth, only))
+	lns.spoken()
+	wg.Wait()
+	if slices.Max(lost) > 0 {
+		t.Errorf("pings lost: %v", lost)
+	}
+	for name, now := range lns.tunnels() {
+		if was, ok := before[name]; !ok || was.TID != now.TID || was.Sessions != now.Sessions {
+			t.Errorf("%+v was %+v", now, was)
+		}
+	}
+	traffic(t, lns, lacs, ppp, eth)
+}
+
+// spoken waits until another message of each peer has been taken, as HELLOs and their acknowledgements are.
+func (n *node) spoken() {
+	n.t.Helper()
+	before := n.tunnels()
+	n.eventually("to hear of its peers", func() string {
+		now := n.tunnels()
+		for name, was := range before {
+			if m, ok := now[name]; !ok || m.Control.Received < was.Control.Received+1 {
+				return fmt.Sprintf("%s: %+v", name, m.Control)
+			}
+		}
+		return ""
+	})
+}
+
+// reload lets it read another configuration.
+func (n *node) reload(text string) {
+	n.t.Helper()
+	n.configure(text)
+	if out, err := n.ns.Run(n.t.Context(), culvert(n.t), "reload", "--socket", n.socket()); err != nil {
+		n.t.Fatalf("%v: %s", err, out)
+	}
 }
 
 // traffic sends three echo requests through every session; the responder has seen them in each.
