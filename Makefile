@@ -99,6 +99,23 @@ count: ## instructions of each step of the packet path, compared with bench/coun
 count-update: ARGS += -update
 count-update: count ## the same, into the baseline, to be committed with what changed it
 
+##@ Package
+NFPM_VERSION := v2.43.0
+NFPM := $(BUILD)/bin/nfpm-$(NFPM_VERSION)
+
+.PHONY: packages
+packages: build $(NFPM) ## .deb and .rpm with unit, manual pages and completions into build/packages, with checksums
+	@scripts/packages.sh $(NFPM) $(VERSION)
+
+.PHONY: packages-test
+packages-test: packages ## installs, upgrades, removes and purges the .deb on this Debian (root)
+	@scripts/packages-test.sh
+
+$(NFPM):
+	@mkdir -p $(@D)
+	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	@mv $(@D)/nfpm $@
+
 ##@ Measure
 .PHONY: bench
 bench: ## Go benchmarks; BENCH=regexp, PKG=./encap for fewer
