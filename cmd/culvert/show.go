@@ -100,6 +100,8 @@ func newShowSessions(flags *showFlags) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&filter.Tunnel, "tunnel", "", "only sessions of the tunnel `name`")
 	cmd.Flags().StringVar(&filter.State, "state", "", "only sessions in this `state` (up, down, establish, ...)")
+	cmd.Flags().StringVar(&filter.User, "user", "", "only sessions whose PPP peer has proven this `name`")
+	cmd.Flags().StringVar(&filter.Address, "address", "", "only sessions whose PPP peer has this IPv4 `address`")
 	cmd.Flags().StringVar(&filter.Interface, "interface", "", "only the session of the interface `name`")
 	return cmd
 }

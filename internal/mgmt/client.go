@@ -43,7 +43,7 @@ func (e *APIError) Error() string { return e.Msg }
 
 // Filter chooses sessions; an empty field chooses all.
 type Filter struct {
-	Tunnel, State, Interface string
+	Tunnel, State, Interface, User, Address string
 }
 
 // Client asks a running culvert. Every request has its own connection, so there is nothing to close.
@@ -91,7 +91,9 @@ func QueryMessages(name string) Query[[]Message] {
 // QuerySessions asks for the sessions that pass the filter.
 func QuerySessions(f Filter) Query[[]Session] {
 	q := url.Values{}
-	for param, value := range map[string]string{paramTunnel: f.Tunnel, paramState: f.State, paramInterface: f.Interface} {
+	for param, value := range map[string]string{
+		paramTunnel: f.Tunnel, paramState: f.State, paramInterface: f.Interface, paramUser: f.User, paramAddress: f.Address,
+	} {
 		if value != "" {
 			q.Set(param, value)
 		}

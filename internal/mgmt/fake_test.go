@@ -108,7 +108,7 @@ func newFake() *fakeSource {
 		},
 		sessions: []Session{
 			{Name: "a", Tunnel: "t2", Pseudowire: "eth", SID: 7, PSID: 8, Interface: "tap0", State: "up", MTU: 1362},
-			{Name: "s2", Tunnel: "t1", Pseudowire: "ppp", SID: 1002, PSID: 2003, Interface: "sub2", Worker: 1, State: "establish", PPP: &PPP{LCP: "Req-Sent", Framing: "hdlc"}},
+			{Name: "s2", Tunnel: "t1", Pseudowire: "ppp", SID: 1002, PSID: 2003, Interface: "sub2", Worker: 1, State: "establish", PPP: &PPP{LCP: "Req-Sent", Framing: "hdlc", PeerName: "joe", PeerAddress: "10.0.0.7"}},
 			{Name: "s1", Tunnel: "t1", Pseudowire: "ppp", SID: 1001, PSID: 2002, Interface: "sub1", State: "up", Drops: map[string]uint64{"cookie": 5}},
 			{Name: "..", Tunnel: "t1", Pseudowire: "eth", SID: 9, PSID: 9, State: "down"},
 			{Name: "a b/%2F?#\u00e9", Tunnel: "t1", Pseudowire: "eth", SID: 10, PSID: 10, State: "down"},

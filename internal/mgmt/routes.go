@@ -30,6 +30,8 @@ const (
 	paramTunnel    = "tunnel"
 	paramState     = "state"
 	paramInterface = "interface"
+	paramUser      = "user"
+	paramAddress   = "address"
 )
 
 // route is one resource of the API.
@@ -45,7 +47,7 @@ var routes = []route{
 	{pathTunnels, "", nil, getTunnels},
 	{pathTunnel, messagesOf, nil, getMessages}, // also of one whose name ends like this
 	{pathTunnel, "", nil, getTunnel},
-	{pathSessions, "", []string{paramTunnel, paramState, paramInterface}, getSessions},
+	{pathSessions, "", []string{paramTunnel, paramState, paramInterface, paramUser, paramAddress}, getSessions},
 	{pathSession, "", nil, getSession},
 	{pathWorkers, "", nil, getWorkers},
 	{pathDrops, "", nil, getDrops},
@@ -94,7 +96,9 @@ func getMessages(src Source, name string, _ url.Values) (body, *statusError) {
 
 func getSessions(src Source, _ string, q url.Values) (body, *statusError) {
 	ss := slices.DeleteFunc(src.Sessions(), func(s Session) bool {
-		return !wanted(q, paramTunnel, s.Tunnel) || !wanted(q, paramState, s.State) || !wanted(q, paramInterface, s.Interface)
+		ppp := cmp.Or(s.PPP, &PPP{})
+		return !wanted(q, paramUser, ppp.PeerName) || !wanted(q, paramAddress, ppp.PeerAddress) ||
+			!wanted(q, paramTunnel, s.Tunnel) || !wanted(q, paramState, s.State) || !wanted(q, paramInterface, s.Interface)
 	})
 	slices.SortFunc(ss, func(a, b Session) int {
 		return cmp.Or(cmp.Compare(a.Tunnel, b.Tunnel), cmp.Compare(a.Name, b.Name))

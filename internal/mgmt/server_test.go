@@ -88,6 +88,9 @@ func TestFilters(t *testing.T) {
 		{"?interface=sub2", "t1/s2"},
 		{"?interface=", "t1/.. t1/a b/%2F?#\u00e9"}, // sessions without a device
 		{"?state=UP", ""},
+		{"?user=joe", "t1/s2"},
+		{"?address=10.0.0.7&tunnel=t1", "t1/s2"},
+		{"?address=10.0.0.8", ""},
 	}
 	for _, tt := range tests {
 		_, body := request(t, path, "GET", "/v1/sessions"+tt.query)
@@ -123,7 +126,7 @@ func TestRefusals(t *testing.T) {
 		{"POST", "/v1/tunnels", 405, "method POST is not allowed here, only GET, HEAD"},
 		{"DELETE", "/v1/sessions/t1/s1", 405, "method DELETE is not allowed here, only GET, HEAD"},
 		{"GET", "/v1/tunnels?x=1", 400, `query: unknown parameter "x", there are none here`},
-		{"GET", "/v1/sessions?b=1&a=1", 400, `query: unknown parameter "a", only tunnel, state, interface`},
+		{"GET", "/v1/sessions?b=1&a=1", 400, `query: unknown parameter "a", only tunnel, state, interface, user, address`},
 		{"GET", "/v1/sessions?state=up&state=down", 400, `query: parameter "state" given more than once`},
 		{"GET", "/v1/sessions?state=%zz", 400, `query: invalid URL escape "%zz"`},
 		{"GET", "/v1/sessions?a;b", 400, "query: invalid semicolon separator in query"},
