@@ -38,7 +38,7 @@ demo: build ## two culverts in two namespaces: PPP over UDP and Ethernet over IP
 
 ##@ Prove
 .PHONY: test
-test: ## everything: deps build lint unit race arm64 s390x count fuzz golden demo interop (root, Debian 12; about 15 minutes on 2 cores)
+test: ## everything: deps build lint unit race arm64 s390x count fuzz golden demo packages-test container-test interop (root, Debian 12; about 15 minutes on 2 cores)
 	@scripts/test.sh
 
 .PHONY: deps
@@ -110,6 +110,10 @@ packages: build $(NFPM) ## .deb and .rpm with unit, manual pages and completions
 .PHONY: packages-test
 packages-test: packages ## installs, upgrades, removes and purges the .deb on this Debian (root)
 	@scripts/packages-test.sh
+
+.PHONY: container-test
+container-test: build ## the container image, built by buildah and run by runc with two capabilities, beside a culvert outside (root)
+	@scripts/container-test.sh
 
 $(NFPM):
 	@mkdir -p $(@D)
