@@ -15,6 +15,9 @@ declare -A needs=(
   [tcpdump]="tcpdump"
   [iperf3]="iperf3"
   [udevadm]="udev"
+  [buildah]="buildah"
+  [runc]="runc"
+  [groff]="groff-base"
   [qemu-system-x86_64]="qemu-system-x86"
   [qemu-aarch64-static]="qemu-user-static"
 )

@@ -6,6 +6,6 @@ import "github.com/spf13/cobra"
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		newRun(), newCheck(), newShow(), newReload(), newDisconnect(), newDrain(), newCapture(), newEvents(), newDoctor(), newDemo(), newBench(),
-		newVersion(),
+		newImport(), newVersion(), newMan(),
 	}
 }
