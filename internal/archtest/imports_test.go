@@ -27,6 +27,8 @@ var mayKnow = map[string][]string{
 	"internal/metrics":  {"internal/mgmt"},
 	"internal/mgmt":     {"internal/version"},
 	"internal/script":   {},
+	"internal/human":    {},
+	"internal/top":      {"internal/human", "internal/mgmt", "internal/top/quiet"},
 	"internal/version":  {},
 	"internal/netlab":   {},
 	"internal/testenv":  {},
@@ -36,7 +38,7 @@ var mayKnow = map[string][]string{
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
 	"encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
-	"internal/doctor", "forwarder/lpm",
+	"internal/doctor", "forwarder/lpm", "internal/human",
 }
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.
