@@ -38,7 +38,7 @@ demo: build ## two culverts in two namespaces: PPP over UDP and Ethernet over IP
 
 ##@ Prove
 .PHONY: test
-test: ## everything: deps build lint unit race arm64 s390x count fuzz golden demo interop (root, Debian 12; about 15 minutes on 2 cores)
+test: ## everything: deps build lint unit race arm64 s390x count fuzz golden demo packages-test container-test interop (root, Debian 12; about 15 minutes on 2 cores)
 	@scripts/test.sh
 
 .PHONY: deps
@@ -98,6 +98,27 @@ count: ## instructions of each step of the packet path, compared with bench/coun
 .PHONY: count-update
 count-update: ARGS += -update
 count-update: count ## the same, into the baseline, to be committed with what changed it
+
+##@ Package
+NFPM_VERSION := v2.43.0
+NFPM := $(BUILD)/bin/nfpm-$(NFPM_VERSION)
+
+.PHONY: packages
+packages: build $(NFPM) ## .deb and .rpm with unit, manual pages and completions into build/packages, with checksums
+	@scripts/packages.sh $(NFPM) $(VERSION)
+
+.PHONY: packages-test
+packages-test: packages ## installs, upgrades, removes and purges the .deb on this Debian (root)
+	@scripts/packages-test.sh
+
+.PHONY: container-test
+container-test: build ## the container image, built by buildah and run by runc with two capabilities, beside a culvert outside (root)
+	@scripts/container-test.sh
+
+$(NFPM):
+	@mkdir -p $(@D)
+	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	@mv $(@D)/nfpm $@
 
 ##@ Measure
 .PHONY: bench

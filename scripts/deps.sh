@@ -17,6 +17,9 @@ declare -A needs=(
   [tmux]="tmux"
   [script]="bsdutils"
   [udevadm]="udev"
+  [buildah]="buildah"
+  [runc]="runc"
+  [groff]="groff-base"
   [qemu-system-x86_64]="qemu-system-x86"
   [qemu-aarch64-static]="qemu-user-static"
 )

@@ -20,12 +20,12 @@ step() { # step NAME: runs make NAME
   make --no-print-directory "$name" </dev/null || { result=FAILED; failed+=("$name"); }
   local took=$((SECONDS - start)) sum=
   [[ -s build/test/$name.txt ]] && sum=": $(sed "s/^$name: //" "build/test/$name.txt" | tail -1)"
-  report+=("$(printf '%-8s %-6s %4d s%s' "$name" "$result" "$took" "$sum")")
+  report+=("$(printf '%-14s %-6s %4d s%s' "$name" "$result" "$took" "$sum")")
   [[ $result == passed ]]
 }
 
 step deps && step build && {
-  for s in lint unit race arm64 s390x count fuzz golden demo interop; do step "$s"; done
+  for s in lint unit race arm64 s390x count fuzz golden demo packages-test container-test interop; do step "$s"; done
 }
 
 printf '\n=== summary, %d s on %s cores, kernel %s, %s\n' $((SECONDS - total)) "$(nproc)" "$(uname -r)" "$(go env GOVERSION)"
@@ -34,4 +34,4 @@ if ((${#failed[@]})); then
   echo "FAILED: ${failed[*]}"
   exit 1
 fi
-echo "all passed: build, lint, unit and namespace tests, race detector, arm64, big-endian, instruction counts, fuzzing, golden packets, demo, kernel interop"
+echo "all passed: build, lint, unit and namespace tests, race detector, arm64, big-endian, instruction counts, fuzzing, golden packets, demo, packages, container, kernel interop"

@@ -219,6 +219,8 @@ func (source) Capture(r mgmt.CaptureRequest) (mgmt.Capture, error) {
 	return captured(r.Count), nil
 }
 
+func (s source) Events() *mgmt.Feed { return new(mgmt.Feed) }
+
 // captured is a capture of so many packets, which ends at an interrupt where that is 0.
 type captured uint64
 

@@ -42,7 +42,7 @@ func newRun() *cobra.Command {
 			hangups := make(chan os.Signal, 1) // one more while a reload is under way says all
 			signal.Notify(hangups, syscall.SIGHUP)
 			defer signal.Stop(hangups)
-			o := daemon.Options{Log: log, Socket: socket, Reload: hangups}
+			o := daemon.Options{Log: log, Socket: socket, Reload: hangups, Ready: func() { ready(log) }}
 			if level == "" { // else the command line has said it
 				o.SetLogLevel = func(level string) { at.SetLevel(logLevels[level]) }
 			}

@@ -25,6 +25,7 @@ var mayKnow = map[string][]string{
 	"internal/ipv6link": {"encap"},
 	"internal/pool":     {},
 	"internal/metrics":  {"internal/mgmt"},
+	"internal/migrate":  {"internal/config"},
 	"internal/mgmt":     {"internal/version"},
 	"internal/script":   {},
 	"internal/human":    {},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"culvert/internal/config"
+	"culvert/internal/mgmt"
 )
 
 // add brings up what is new, and what is another one now. What cannot be brought up is named and left out; the rest goes
@@ -57,6 +58,7 @@ func (r *reload) addTunnel(c *config.Tunnel, now time.Time) {
 		return
 	}
 	r.static[c.Name] = t
+	d.tellStatic(mgmt.EventTunnelUp, t, "")
 }
 
 func (r *reload) fails(name config.SessionName, err error) {

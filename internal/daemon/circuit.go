@@ -26,6 +26,8 @@ type circuit struct {
 	up   bool           // frames may be sent
 	// prepared: what SessionReady asks for was done.
 	prepared bool
+	// told: the end of its session has been.
+	told bool
 	// worked: its PPP link had a network up.
 	worked bool
 	early  [][]byte
@@ -222,6 +224,7 @@ func (d *daemon) circuitChanged(call *control.Session) {
 	k.s.up = false
 	k.s.fwd.SetLink(k.s.linkState())
 	d.carrier(k.s)
+	d.tellDown(k.s, "the peer's circuit is down")
 }
 
 // callDown takes away what a session had.
@@ -236,7 +239,9 @@ func (d *daemon) callDown(a control.SessionDown, now time.Time) {
 		name = owner.cfg.Name + "/" + name
 	}
 	d.noisy.Info("session down", zap.String("session", name), zap.Stringer("reason", a.Reason))
-	if s := d.release(k, now); s != nil {
+	s := d.release(k, now)
+	d.tellCallDown(k, s, a.Reason.String())
+	if s != nil {
 		d.ended = append(d.ended, s)
 	}
 	if k.line != nil {

@@ -123,6 +123,7 @@ func (d *daemon) handle(e forwarder.Event, now time.Time) error {
 		}
 		if s := d.byFwd[e.Session]; s != nil {
 			s.lost = true
+			d.tellDown(s, "its device was removed by somebody else")
 			d.log.Error("device was removed by somebody else", zap.String("session", s.cfg.Name),
 				zap.String("interface", s.cfg.InterfaceName))
 		}
@@ -155,6 +156,7 @@ func (d *daemon) due(now time.Time) {
 	d.plane.ep.Tick(now)
 	d.settlePlane(now)
 	d.net.Flush()
+	d.publish()
 	if now.Before(d.probeAt) {
 		return
 	}

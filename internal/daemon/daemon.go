@@ -51,6 +51,8 @@ type daemon struct {
 	changer
 	// links watches devices.
 	links *tuntap.Watcher
+	// feed is for who listens to events.
+	feed mgmt.Feed
 
 	mu          sync.Mutex // guards everything below
 	plane       *plane
@@ -62,6 +64,7 @@ type daemon struct {
 	shared      map[string]*shared          // by name
 	timers      timers
 	net         tuntap.Batch               // what is to be done to devices
+	news        []mgmt.Event               // to be published behind it
 	refused     uint64                     // sessions that had no device
 	ended       []*session                 // to be removed together
 	tuned       bool                       // the garbage collector is set for many sessions
@@ -273,6 +276,7 @@ func (d *daemon) teardown() {
 	for _, sh := range d.shared {
 		d.closeShared(sh)
 	}
+	d.publish()
 	if d.plane != nil {
 		d.plane.closeSockets()
 	}

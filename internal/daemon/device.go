@@ -12,6 +12,7 @@ func (d *daemon) openEthernet(s *session) {
 	s.up = true
 	s.fwd.SetLink(forwarder.LinkState{Ethernet: true})
 	d.carrier(s)
+	d.tellUp(s)
 }
 
 // carrier shows on the device whether the pseudowire is usable.
@@ -81,4 +82,12 @@ func (d *daemon) closeDevices(of []*session) {
 	if err := tuntap.CloseAll(devices); err != nil {
 		d.log.Warn("remove devices", zap.Error(err))
 	}
+}
+
+// linkState is what may pass the session now.
+func (s *session) linkState() forwarder.LinkState {
+	if s.ppp != nil {
+		return s.ppp.state
+	}
+	return forwarder.LinkState{Ethernet: s.up}
 }

@@ -47,10 +47,8 @@ func TestDisconnect(t *testing.T) {
 	if got := order(mgmt.DisconnectRequest{Tunnel: tunnel}); got.Tunnel != tunnel || len(got.Sessions) != 3 {
 		t.Errorf("%+v", got)
 	}
+	eventually(t, "the reason", func() bool { return strings.Contains(a.tunnel("up").Control.Reason, disconnected) })
 	allUp(t, a.socket, 3)
-	if r := a.tunnel("up").Control.Reason; !strings.Contains(r, disconnected) {
-		t.Errorf("reason %q", r)
-	}
 	_, err := mgmt.Do(context.Background(), mgmt.NewClient(lns.socket), mgmt.OrderDisconnect(mgmt.DisconnectRequest{User: "nobody"}))
 	if err == nil || err.Error() != "no session: not found" {
 		t.Errorf("error %v", err)

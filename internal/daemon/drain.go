@@ -31,6 +31,11 @@ func (s source) Drain(_ context.Context, r mgmt.DrainRequest) (report mgmt.Drain
 		}
 	})
 	if err == nil {
+		kind := mgmt.EventDrain
+		if r.Off {
+			kind = mgmt.EventDrainEnd
+		}
+		d.feed.Publish(mgmt.Event{Type: kind})
 		d.log.Info("drain", zap.Bool("draining", report.Draining), zap.Int("tunnels", report.Tunnels), zap.Int("sessions", report.Sessions))
 	}
 	return report, err

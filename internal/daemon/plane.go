@@ -12,6 +12,7 @@ import (
 	"culvert/encap"
 	"culvert/forwarder"
 	"culvert/internal/config"
+	"culvert/internal/mgmt"
 )
 
 // plane is the control plane: all control connections, what they run on, and whom they are for. It is guarded by
@@ -203,15 +204,21 @@ func (d *daemon) connUp(c *control.Conn, now time.Time) {
 	k.t, k.upAt = t, now
 	d.noisy.Info("control connection up", zap.String("tunnel", cfg.Name), zap.Stringer("peer", cfg.Peer),
 		zap.String("host_name", c.Peer().HostName))
+	d.tellConn(mgmt.EventTunnelUp, k, "")
 }
 
 // connDown takes away all that was on a connection, at once.
 func (d *daemon) connDown(a control.ConnDown, now time.Time) {
 	var gone []*session
 	var again []*line
+	owner, _ := a.Conn.Data.(*connection)
 	for _, call := range a.Sessions {
 		if k, ok := call.Data.(*circuit); ok {
-			if s := d.release(k, now); s != nil {
+			s := d.release(k, now)
+			if owner != nil && !owner.upAt.IsZero() { // else none of them could begin
+				d.tellCallDown(k, s, "tunnel: "+a.Reason.String())
+			}
+			if s != nil {
 				gone = append(gone, s)
 			}
 			if k.line != nil {
@@ -220,10 +227,11 @@ func (d *daemon) connDown(a control.ConnDown, now time.Time) {
 		}
 	}
 	d.removeSessions(gone)
-	k, _ := a.Conn.Data.(*connection)
+	k := owner
 	if k == nil {
 		return // it never came up, and nobody here has asked for it
 	}
+	d.tellConnDown(k, a)
 	name := k.cfg.Name
 	if k.t != nil {
 		d.removeTunnel(k.t)
@@ -286,12 +294,4 @@ func (d *daemon) moveSession(s *session, to *tunnel) {
 	s.fwd.SetMTU(s.mtu)
 	d.adaptMTU(s)
 	s.fwd.SetLink(s.linkState())
-}
-
-// linkState is what may pass the session now.
-func (s *session) linkState() forwarder.LinkState {
-	if s.ppp != nil {
-		return s.ppp.state
-	}
-	return forwarder.LinkState{Ethernet: s.up}
 }

@@ -180,6 +180,7 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 		d.noisy.Info("IPv4 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
 		p.state.IPv4 = false
 		d.networkDown(s, false)
+		d.tellNetworkDown(s, p.link.Status().IPCPReason)
 		d.letGo(s)
 		d.hookDown(s, &p.ip, now)
 	case pppfsm.IPv6Up:
@@ -189,6 +190,7 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 		d.routerDown(s, now)
 		p.state.IPv6 = false
 		d.networkDown(s, true)
+		d.tellNetworkDown(s, p.link.Status().IPv6CPReason)
 		d.hookDown(s, &p.ip6, now)
 	case pppfsm.Finished:
 		d.linkFinished(s, a, now)
@@ -200,6 +202,7 @@ func (d *daemon) linkFinished(s *session, a pppfsm.Finished, now time.Time) {
 	p, c := s.ppp, s.cfg.PPP
 	p.finished, p.reason = true, a.Reason
 	d.noisy.Info("link finished", zap.String("session", s.cfg.Name), zap.String("reason", a.Reason))
+	d.tellFinished(s, a.Reason)
 	if s.circuit != nil {
 		d.circuitFinished(s, a, now)
 		return
@@ -252,6 +255,7 @@ func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up, now time.Time) {
 	s.ppp.state.IPv4 = true
 	d.networkUp(s, false)
 	d.ipUp(s, a)
+	d.tellUp(s)
 }
 
 func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up, now time.Time) {
@@ -271,6 +275,7 @@ func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up, now time.Time) {
 	d.networkUp(s, true)
 	d.ip6Up(s, a)
 	d.routerUp(s, a, now)
+	d.tellUp(s)
 }
 
 // linkLocal is fe80::/64 with a negotiated interface identifier (RFC 5072 section 5).

@@ -36,6 +36,7 @@ func (d *daemon) reload(q mgmt.ReloadRequest) (mgmt.ReloadReport, error) {
 	if err != nil {
 		if !q.DryRun {
 			d.log.Error("configuration refused, nothing is changed", zap.Error(err))
+			d.tellReload(mgmt.ReloadReport{}, err)
 		}
 		return mgmt.ReloadReport{}, err
 	}
@@ -54,6 +55,7 @@ func (d *daemon) reload(q mgmt.ReloadRequest) (mgmt.ReloadReport, error) {
 	}
 	d.log.Info("configuration reloaded", zap.Any("changes", figures(report)), zap.Strings("restart", report.Restart),
 		zap.Int("failed", len(r.failed)))
+	d.tellReload(report, nil)
 	return report, nil
 }
 
@@ -157,6 +159,7 @@ func (r *reload) leave() error {
 	return d.do(func(time.Time) {
 		for _, t := range r.leavingT {
 			d.removeTunnel(t)
+			d.tellStatic(mgmt.EventTunnelDown, t, "removed from the configuration")
 		}
 		for _, l := range r.dialers {
 			l.forget(d)

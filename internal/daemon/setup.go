@@ -35,6 +35,7 @@ type session struct {
 	offloads tuntap.Offload
 	up       bool // Ethernet: usable
 	lost     bool // the device was removed by somebody else
+	told     told
 
 	circuit *circuit // nil: static
 	index   int      // in daemon.sessions
@@ -226,6 +227,11 @@ func (d *daemon) removeSessions(all []*session) {
 	all = slices.DeleteFunc(slices.Clone(all), func(s *session) bool { return s.removed })
 	places := make([]*forwarder.Session, len(all))
 	for i, s := range all {
+		why := "removed from the configuration"
+		if d.plane.closing {
+			why = "shutting down"
+		}
+		d.tellDown(s, why) // unless there was another reason before
 		s.gone, s.removed = true, true
 		places[i] = s.fwd
 		if s.ppp != nil {

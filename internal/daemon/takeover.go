@@ -33,6 +33,9 @@ func (r *responder) mayHave(c *control.Conn, s slot) bool {
 		sameRouter(old, r.peerOf(c), who.HostName, who.RouterID)
 }
 
+// takenOver is why the older one of two sessions ends.
+const takenOver = "taken over by a newer connection"
+
 // evict ends the session that has a place which another one may have.
 func (d *daemon) evict(s slot, now time.Time) {
 	old := d.plane.responder.taken[s]
@@ -40,10 +43,12 @@ func (d *daemon) evict(s slot, now time.Time) {
 		return
 	}
 	d.noisy.Info("session taken over by a newer connection of its router", zap.String("session", old.cfg.Name))
-	if gone := d.release(old, now); gone != nil {
+	gone := d.release(old, now)
+	d.tellCallDown(old, gone, takenOver)
+	if gone != nil {
 		d.removeSessions([]*session{gone})
 	}
-	old.call.Close(now, control.Result{Code: control.CallAdministrative, Text: "taken over by a newer connection"})
+	old.call.Close(now, control.Result{Code: control.CallAdministrative, Text: takenOver})
 }
 
 // full tells whether a peer has all connections that it may have, and none of them can go in favour of one of that

@@ -102,6 +102,7 @@ func TestDocumentedFields(t *testing.T) {
 		"Link": reflect.TypeFor[Link](), "Echo": reflect.TypeFor[Echo](),
 		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Shared": reflect.TypeFor[Shared](), "Version": reflect.TypeFor[version.Info](),
 		"ReloadRequest": reflect.TypeFor[ReloadRequest](), "ReloadReport": reflect.TypeFor[ReloadReport](), "Change": reflect.TypeFor[Change](),
+		"Event":        reflect.TypeFor[Event](),
 		"DrainRequest": reflect.TypeFor[DrainRequest](), "DrainReport": reflect.TypeFor[DrainReport](),
 		"DisconnectRequest": reflect.TypeFor[DisconnectRequest](), "DisconnectReport": reflect.TypeFor[DisconnectReport](),
 	}
@@ -168,10 +169,10 @@ func TestDocumentedChanges(t *testing.T) {
 
 // TestDocumentedLimits keeps the figures of docs/api.md and the package comment right.
 func TestDocumentedLimits(t *testing.T) {
-	text := strings.Join(strings.Fields(apiDoc(t)["Limits"]), " ")
+	text := strings.Join(strings.Fields(apiDoc(t)["Limits"]+apiDoc(t)["Events"]), " ")
 	for _, want := range []string{
 		"At most 32 connections", "5 seconds for its header, 10 in all", "16 KiB of header", "an answer has 60 seconds",
-		"closed after 30", "have 2 seconds", "1 MiB of body",
+		"closed after 30", "have 2 seconds", "1 MiB of body", "At most 16 clients listen", "4096 events wait",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("docs/api.md does not say %q", want)
@@ -179,9 +180,24 @@ func TestDocumentedLimits(t *testing.T) {
 	}
 	got := []int{
 		maxConnections, int(headerWait.Seconds()), int(requestWait.Seconds()), maxHeader >> 10, int(answerWait.Seconds()),
-		int(idleWait.Seconds()), int(stopWait.Seconds()), maxBody >> 20,
+		int(idleWait.Seconds()), int(stopWait.Seconds()), maxBody >> 20, maxListeners, maxWaiting,
 	}
-	if want := []int{32, 5, 10, 16, 60, 30, 2, 1}; !slices.Equal(got, want) {
+	if want := []int{32, 5, 10, 16, 60, 30, 2, 1, 16, 4096}; !slices.Equal(got, want) {
 		t.Errorf("limits are %v, documented %v", got, want)
+	}
+}
+
+// TestDocumentedEvents: every type of event is explained, and nothing else.
+func TestDocumentedEvents(t *testing.T) {
+	var got []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(apiDoc(t)["Events"], -1) {
+		got = append(got, m[1])
+	}
+	want := []string{
+		EventTunnelUp, EventTunnelDown, EventTunnelFailed, EventSessionUp, EventSessionChanged, EventSessionDown, EventSessionFailed,
+		EventReload, EventReloadRefused, EventDrain, EventDrainEnd, EventLost,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-declared +documented):\n%s", diff)
 	}
 }

@@ -30,6 +30,7 @@ type fakeSource struct {
 	asked    CaptureRequest
 	closed   atomic.Int32
 	enter    func()
+	feed     Feed
 }
 
 func (f *fakeSource) Tunnels() []Tunnel { return slices.Clone(f.tunnels) }
@@ -77,6 +78,8 @@ func (c *fakeCapture) Run(ctx context.Context, w *bufio.Writer) (res CaptureResu
 }
 
 func (c *fakeCapture) Close() { c.f.closed.Add(1) }
+
+func (f *fakeSource) Events() *Feed { return &f.feed }
 
 func (f *fakeSource) Workers() []Worker { return slices.Clone(f.workers) }
 func (f *fakeSource) Drops() []Drop     { return slices.Clone(f.drops) }

@@ -50,8 +50,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rt, name, params, err := h.route(r)
-	if err == nil && rt.answer == nil {
-		h.capture(w, r, params)
+	if err == nil && rt.stream != nil {
+		rt.stream(h, w, r, params)
 		return
 	}
 	var b body

@@ -23,6 +23,7 @@ const (
 	pathShared   = "/v1/shared"
 	pathVersion  = "/v1/version"
 	pathCapture  = "/v1/capture"
+	pathEvents   = "/v1/events"
 )
 
 // Query parameters of pathSessions.
@@ -39,22 +40,24 @@ type route struct {
 	path   string   // with a slash at the end: a name follows
 	suffix string   // behind the name
 	params []string // the query parameters it knows
-	// answer is nil for a capture, whose answer is no JSON.
+	// answer is nil where stream, which goes on for as long as somebody reads, takes its place.
 	answer func(src Source, name string, q url.Values) (body, *statusError)
+	stream func(h *handler, w http.ResponseWriter, r *http.Request, q url.Values)
 }
 
 var routes = []route{
-	{pathTunnels, "", nil, getTunnels},
-	{pathTunnel, messagesOf, nil, getMessages}, // also of one whose name ends like this
-	{pathTunnel, "", nil, getTunnel},
-	{pathSessions, "", []string{paramTunnel, paramState, paramInterface, paramUser, paramAddress}, getSessions},
-	{pathSession, "", nil, getSession},
-	{pathWorkers, "", nil, getWorkers},
-	{pathDrops, "", nil, getDrops},
-	{pathPools, "", nil, getPools},
-	{pathShared, "", nil, getShared},
-	{pathVersion, "", nil, getVersion},
-	{pathCapture, "", captureParams, nil},
+	{path: pathTunnels, answer: getTunnels},
+	{path: pathTunnel, suffix: messagesOf, answer: getMessages}, // also of one whose name ends like this
+	{path: pathTunnel, answer: getTunnel},
+	{path: pathSessions, params: []string{paramTunnel, paramState, paramInterface, paramUser, paramAddress}, answer: getSessions},
+	{path: pathSession, answer: getSession},
+	{path: pathWorkers, answer: getWorkers},
+	{path: pathDrops, answer: getDrops},
+	{path: pathPools, answer: getPools},
+	{path: pathShared, answer: getShared},
+	{path: pathVersion, answer: getVersion},
+	{path: pathCapture, params: captureParams, stream: (*handler).capture},
+	{path: pathEvents, stream: (*handler).events},
 }
 
 // find returns the route of a decoded path and the name behind it.

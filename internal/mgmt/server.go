@@ -29,6 +29,8 @@ type Source interface {
 	Shared() []Shared
 	// Capture prepares a capture. Errors are those of Refuse.
 	Capture(r CaptureRequest) (Capture, error)
+	// Events is where what happens is published.
+	Events() *Feed
 	Version() string // the release, version.Version of the serving program
 }
 

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -26,19 +28,7 @@ type Namespace struct {
 func New() (*Namespace, error) {
 	n := &Namespace{work: make(chan func())}
 	ready := make(chan error)
-	go func() {
-		// never unlocked: the runtime ends the thread with the goroutine, so nobody else ever lands in the namespace
-		runtime.LockOSThread()
-		var err error
-		n.handle, err = netns.New()
-		ready <- err
-		if err != nil {
-			return
-		}
-		for fn := range n.work {
-			fn()
-		}
-	}()
+	go n.live(ready)
 	if err := <-ready; err != nil {
 		return nil, fmt.Errorf("make a network namespace: %w", err)
 	}
@@ -47,6 +37,28 @@ func New() (*Namespace, error) {
 		return nil, err
 	}
 	return n, nil
+}
+
+// live makes the namespace and runs what is to be done in it.
+func (n *Namespace) live(ready chan<- error) {
+	// never unlocked: the runtime ends the thread with the goroutine, so nobody else ever lands in the namespace
+	runtime.LockOSThread()
+	if syscall.Gettid() == os.Getpid() { // the main thread never ends, and nor would the processes it has started
+		defer runtime.UnlockOSThread()
+		started := make(chan error)
+		go n.live(started) // on another thread, as this one is taken
+		ready <- <-started
+		return
+	}
+	var err error
+	n.handle, err = netns.New()
+	ready <- err
+	if err != nil {
+		return
+	}
+	for fn := range n.work {
+		fn()
+	}
 }
 
 // Do runs fn on the namespace's thread. fn must not call Do of the same namespace.

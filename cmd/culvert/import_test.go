@@ -1,0 +1,30 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestImport: a script becomes a file that check calls good, and a bad one an error with its line.
+func TestImport(t *testing.T) {
+	const script = "modprobe l2tp_eth\nip l2tp add tunnel tunnel_id 1 peer_tunnel_id 2 encap ip local 192.0.2.1 remote 192.0.2.2\n" +
+		"ip l2tp add session tunnel_id 1 session_id 3 peer_session_id 4 name vpn0\n"
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("l2tp.sh", []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := culvert("import", "iproute", "l2tp.sh")
+	if r.status != exitOK || !strings.Contains(r.stderr, "l2tp.sh: 1 thing not carried over") {
+		t.Fatalf("%+v", r)
+	}
+	if r = culvert("check", "-c", writeConfig(t, r.stdout)); r.status != exitOK || !strings.Contains(r.stdout, "1 tunnel, 1 session") {
+		t.Errorf("%+v", r)
+	}
+	if err := os.WriteFile("bad.sh", []byte(script+"ip l2tp add session\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, culvert("import", "iproute", "bad.sh"), exitFailure, "culvert: bad.sh:4: ip l2tp add: tunnel_id is missing")
+	wantFailure(t, culvert("import", "iproute", "none.sh"), exitFailure, "culvert: open none.sh: no such file or directory")
+	wantFailure(t, culvert("import", "iproute"), exitUsage, "culvert: one file is needed, not 0", "See `culvert import iproute --help`.")
+}

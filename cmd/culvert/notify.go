@@ -1,0 +1,13 @@
+package main
+
+import (
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"go.uber.org/zap"
+)
+
+// ready tells who has started us (sd_notify(3)) that everything is set up; nothing where nobody wants to know.
+func ready(log *zap.Logger) {
+	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
+		log.Warn("systemd is not told that all is set up", zap.Error(err))
+	}
+}

@@ -1,0 +1,129 @@
+package mgmt
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// TestFeedSlow: a listener that takes nothing gets the first events and the number of the others; the next ones come again.
+func TestFeedSlow(t *testing.T) {
+	var f Feed
+	f.Publish(Event{Type: EventDrain}) // for nobody
+	slow, quick := f.listen(), f.listen()
+	for i := range maxWaiting + 7 {
+		f.Publish(Event{Type: EventReload, Session: string(rune('a' + i%26))})
+		if n := len(quick.take()); n != 1 {
+			t.Fatalf("event %d: %d", i, n)
+		}
+	}
+	all := slow.take()
+	if len(all) != maxWaiting+1 || all[0].Session != "a" || all[0].Time == "" {
+		t.Fatalf("%d events, %+v", len(all), all[0])
+	}
+	if last := all[maxWaiting]; last.Type != EventLost || last.Lost != 7 || last.Time == "" {
+		t.Errorf("%+v", last)
+	}
+	f.Publish(Event{Type: EventDrainEnd})
+	if all = slow.take(); len(all) != 1 || all[0].Type != EventDrainEnd {
+		t.Errorf("%+v", all)
+	}
+	f.forget(slow)
+	f.forget(quick)
+	if f.Heard() || len(f.listeners) != 0 {
+		t.Error("somebody listens")
+	}
+}
+
+func TestFeedCostsNothing(t *testing.T) {
+	var f Feed
+	if n := testing.AllocsPerRun(100, func() { f.Publish(Event{Type: EventDrain}) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// lines gives what was written, a line at a time.
+func lines(r io.Reader) <-chan Event {
+	c := make(chan Event, 2*maxWaiting)
+	go func() {
+		defer close(c)
+		for s := bufio.NewScanner(r); s.Scan(); {
+			var e Event
+			if json.Unmarshal(s.Bytes(), &e) == nil {
+				c <- e
+			}
+		}
+	}()
+	return c
+}
+
+// TestEvents: events come at once, in order, until either end ends it.
+func TestEvents(t *testing.T) {
+	src := newFake()
+	path, stop := serve(t, src)
+	listen := func(ctx context.Context) (<-chan Event, <-chan error) {
+		r, w := io.Pipe()
+		begun, done := make(chan struct{}), make(chan error, 1)
+		go func() {
+			done <- NewClient(path).Events(ctx, w, func() { close(begun) })
+			_ = w.Close()
+		}()
+		<-begun
+		return lines(r), done
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	first, firstDone := listen(ctx)
+	second, secondDone := listen(context.Background())
+	src.feed.Publish(Event{Type: EventSessionUp, Session: "s\n\"1\""})
+	for _, c := range []<-chan Event{first, second} {
+		if e := <-c; e.Type != EventSessionUp || e.Session != "s\n\"1\"" || e.Time == "" {
+			t.Errorf("%+v", e)
+		}
+	}
+	cancel()
+	if err := <-firstDone; err != nil {
+		t.Error(err)
+	}
+	src.feed.Publish(Event{Type: EventDrain}) // is still told
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if e := <-second; e.Type != EventDrain {
+		t.Errorf("%+v", e)
+	}
+	if err := <-secondDone; err != nil {
+		t.Error(err)
+	}
+	if src.feed.Heard() {
+		t.Error("somebody listens")
+	}
+}
+
+// TestEventsMost: one too many is refused, and finds a place when another one goes.
+func TestEventsMost(t *testing.T) {
+	src := newFake()
+	path, _ := serve(t, src)
+	var all []*listening
+	for range maxListeners {
+		all = append(all, src.feed.listen())
+	}
+	var ae *APIError
+	if err := NewClient(path).Events(context.Background(), &bytes.Buffer{}, nil); !errors.As(err, &ae) || ae.Status != http.StatusConflict {
+		t.Errorf("%v", err)
+	}
+	src.feed.forget(all[3])
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := NewClient(path).Events(ctx, &bytes.Buffer{}, cancel); err != nil {
+		t.Error(err)
+	}
+	for _, l := range all {
+		src.feed.forget(l)
+	}
+}
