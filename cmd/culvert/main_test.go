@@ -26,6 +26,9 @@ var update = flag.Bool("update", false, "write the golden files of testdata")
 const stopperEnv = "CULVERT_TEST_STOPPER"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(mainEnv) != "" {
+		main() // does not return
+	}
 	if os.Getenv(stopperEnv) != "" {
 		stopper()
 		os.Exit(0)

@@ -28,6 +28,8 @@ var mayKnow = map[string][]string{
 	"internal/migrate":  {"internal/config"},
 	"internal/mgmt":     {"internal/version"},
 	"internal/script":   {},
+	"internal/human":    {},
+	"internal/top":      {"internal/human", "internal/mgmt", "internal/top/quiet"},
 	"internal/version":  {},
 	"internal/netlab":   {},
 	"internal/testenv":  {},
@@ -37,7 +39,7 @@ var mayKnow = map[string][]string{
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
 	"encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
-	"internal/doctor", "forwarder/lpm",
+	"internal/doctor", "forwarder/lpm", "internal/human",
 }
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.
