@@ -219,6 +219,14 @@ func (source) Capture(r mgmt.CaptureRequest) (mgmt.Capture, error) {
 	return captured(r.Count), nil
 }
 
+func (source) Profiles() []mgmt.Profile {
+	return []mgmt.Profile{{Kind: "session", Name: "subs", Sessions: 12345, Up: 12000}, {Kind: "ppp", Name: "none"}}
+}
+
+func (source) Config() (mgmt.Config, error) {
+	return mgmt.Config{File: "/etc/culvert/culvert.toml", Text: "a = \"b\u001b\"\n[x]\n"}, nil
+}
+
 func (s source) Events() *mgmt.Feed { return new(mgmt.Feed) }
 
 // captured is a capture of so many packets, which ends at an interrupt where that is 0.

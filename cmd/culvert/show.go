@@ -66,6 +66,18 @@ func newShow() *cobra.Command {
 			}),
 		},
 		&cobra.Command{
+			Use: "profiles", Short: "PPP and session profiles, and how many sessions have each", Args: noArgs,
+			RunE: work(func(cmd *cobra.Command, _ []string) error {
+				return show(cmd, flags, mgmt.QueryProfiles(), profileTable)
+			}),
+		},
+		&cobra.Command{
+			Use: "config", Short: "the configuration that runs, secrets hidden", Args: noArgs,
+			RunE: work(func(cmd *cobra.Command, _ []string) error {
+				return show(cmd, flags, mgmt.QueryConfig(), configText)
+			}),
+		},
+		&cobra.Command{
 			Use: "drops", Short: "why packets were dropped, and how many", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
 				return show(cmd, flags, mgmt.QueryDrops(), dropTable)

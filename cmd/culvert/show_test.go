@@ -34,6 +34,8 @@ func TestShow(t *testing.T) {
 		{"drops.txt", []string{"drops"}},
 		{"pools.txt", []string{"pools"}},
 		{"shared.txt", []string{"shared"}},
+		{"profiles.txt", []string{"profiles"}},
+		{"config.txt", []string{"config"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.golden, func(t *testing.T) {
@@ -72,6 +74,8 @@ func TestShowJSON(t *testing.T) {
 		"/v1/drops":                   {"drops"},
 		"/v1/pools":                   {"pools"},
 		"/v1/shared":                  {"shared"},
+		"/v1/profiles":                {"profiles"},
+		"/v1/config":                  {"config"},
 	} {
 		resp, err := curl.Get("http://culvert" + path)
 		if err != nil {
@@ -97,7 +101,7 @@ func TestShowFails(t *testing.T) {
 	wantFailure(t, culvert("show", "session", "s1", "--json", "--socket", socket), exitFailure,
 		`culvert: session name "s1" is not of the form tunnel/session`)
 	none := filepath.Join(t.TempDir(), "s")
-	for _, what := range []string{"tunnels", "sessions", "workers", "drops", "pools", "shared"} {
+	for _, what := range []string{"tunnels", "sessions", "workers", "drops", "pools", "shared", "profiles", "config"} {
 		wantFailure(t, culvert("show", what, "--socket", none), exitFailure,
 			"culvert: cannot reach culvert at "+none+": is `culvert run` active?")
 	}

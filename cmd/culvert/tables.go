@@ -106,6 +106,25 @@ func sharedTable(w io.Writer, all []mgmt.Shared) error {
 	return t.flush()
 }
 
+func profileTable(w io.Writer, all []mgmt.Profile) error {
+	t := newTable(w, "KIND", "PROFILE", "SESSIONS", "UP")
+	for _, p := range all {
+		t.row(p.Kind, p.Name, count(uint64(p.Sessions)), count(uint64(p.Up)))
+	}
+	return t.flush()
+}
+
+// configText prints a configuration.
+func configText(w io.Writer, c mgmt.Config) error {
+	_, err := fmt.Fprintf(w, "# %s\n", printable(c.File))
+	for line := range strings.Lines(c.Text) {
+		if err == nil {
+			_, err = fmt.Fprintln(w, printable(strings.TrimSuffix(line, "\n")))
+		}
+	}
+	return err
+}
+
 // sessionDetail prints one session as lines of name and value; counters are exact here.
 func sessionDetail(w io.Writer, s mgmt.Session) error {
 	t := newTable(w)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"culvert/encap"
 	"culvert/pppfsm"
@@ -61,6 +62,7 @@ var equateConfig = cmp.Comparer(func(a, b encap.Cookie) bool { return a == b })
 func compare(t *testing.T, want, got any) {
 	t.Helper()
 	opts := cmp.Options{
+		cmpopts.IgnoreFields(Config{}, "Text"),
 		equateConfig,
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),

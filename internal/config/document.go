@@ -22,14 +22,14 @@ type document struct {
 	nodes int
 }
 
-// parseDocument gives the root table, or nil when there is no making sense of the document. What it reports besides
-// does not keep the rest from being checked.
-func parseDocument(data []byte, r *report) *node {
+// parseDocument gives the root table of data, or nil when there is no making sense of it. text is a copy of it that stays.
+// What it reports besides does not keep the rest from being checked.
+func parseDocument(data []byte, text string, r *report) *node {
 	if i := invalidUTF8(data); i >= 0 {
 		r.at(i, "", "not UTF-8 text (byte 0x%02x)", data[i])
 		return nil
 	}
-	d := document{r: r, text: string(data), root: &node{made: madeByHeader}}
+	d := document{r: r, text: text, root: &node{made: madeByHeader}}
 	d.table = d.root
 	d.p.Reset(data)
 	for d.p.NextExpression() {

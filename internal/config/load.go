@@ -139,12 +139,14 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 		return nil, p.err()
 	}
 	p.lines = indexLines(data)
-	root := parseDocument(data, &p.report)
+	text := string(data)
+	root := parseDocument(data, text, &p.report)
 	if root == nil {
 		return nil, p.err()
 	}
 	f := &file{Config: Config{
 		File:     name,
+		Text:     text,
 		API:      API{Socket: DefaultSocket},
 		Group:    DefaultGroup,
 		LogLevel: DefaultLogLevel,

@@ -16,6 +16,7 @@ import (
 // Config is one configuration file, checked and with all defaults filled in.
 type Config struct {
 	File     string // where it came from, for errors that only show when it is put to work
+	Text     string // what it says, secrets and all: see Show
 	API      API
 	Workers  int    // worker pairs; 0: one per core
 	Group    uint32 // interface group of every device we make

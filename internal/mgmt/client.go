@@ -121,6 +121,12 @@ func QueryPools() Query[[]Pool] { return Query[[]Pool]{pathPools} }
 // QueryShared asks for all shared devices.
 func QueryShared() Query[[]Shared] { return Query[[]Shared]{pathShared} }
 
+// QueryProfiles asks for all PPP and session profiles.
+func QueryProfiles() Query[[]Profile] { return Query[[]Profile]{pathProfiles} }
+
+// QueryConfig asks for the configuration that runs.
+func QueryConfig() Query[Config] { return Query[Config]{pathConfig} }
+
 // QueryVersion asks what the daemon was made from.
 func QueryVersion() Query[version.Info] { return Query[version.Info]{pathVersion} }
 

@@ -100,7 +100,7 @@ func TestDocumentedFields(t *testing.T) {
 	types := map[string]reflect.Type{
 		"Tunnel": reflect.TypeFor[Tunnel](), "Message": reflect.TypeFor[Message](), "AVP": reflect.TypeFor[AVP](), "Control": reflect.TypeFor[Control](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
 		"Link": reflect.TypeFor[Link](), "Echo": reflect.TypeFor[Echo](),
-		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Shared": reflect.TypeFor[Shared](), "Version": reflect.TypeFor[version.Info](),
+		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Shared": reflect.TypeFor[Shared](), "Profile": reflect.TypeFor[Profile](), "Config": reflect.TypeFor[Config](), "Version": reflect.TypeFor[version.Info](),
 		"ReloadRequest": reflect.TypeFor[ReloadRequest](), "ReloadReport": reflect.TypeFor[ReloadReport](), "Change": reflect.TypeFor[Change](),
 		"Event":        reflect.TypeFor[Event](),
 		"DrainRequest": reflect.TypeFor[DrainRequest](), "DrainReport": reflect.TypeFor[DrainReport](),

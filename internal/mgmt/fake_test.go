@@ -79,6 +79,17 @@ func (c *fakeCapture) Run(ctx context.Context, w *bufio.Writer) (res CaptureResu
 
 func (c *fakeCapture) Close() { c.f.closed.Add(1) }
 
+func (f *fakeSource) Profiles() []Profile {
+	return []Profile{{Kind: "session", Name: "a"}, {Kind: "ppp", Name: "z", Sessions: 3, Up: 2}, {Kind: "ppp", Name: "b"}}
+}
+
+func (f *fakeSource) Config() (Config, error) {
+	if f.tunnels == nil {
+		return Config{}, errors.New("out of order")
+	}
+	return Config{File: "/f", Text: "a = 1\n"}, nil
+}
+
 func (f *fakeSource) Events() *Feed { return &f.feed }
 
 func (f *fakeSource) Workers() []Worker { return slices.Clone(f.workers) }

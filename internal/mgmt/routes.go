@@ -21,6 +21,8 @@ const (
 	pathDrops    = "/v1/drops"
 	pathPools    = "/v1/pools"
 	pathShared   = "/v1/shared"
+	pathProfiles = "/v1/profiles"
+	pathConfig   = "/v1/config"
 	pathVersion  = "/v1/version"
 	pathCapture  = "/v1/capture"
 	pathEvents   = "/v1/events"
@@ -55,6 +57,8 @@ var routes = []route{
 	{path: pathDrops, answer: getDrops},
 	{path: pathPools, answer: getPools},
 	{path: pathShared, answer: getShared},
+	{path: pathProfiles, answer: getProfiles},
+	{path: pathConfig, answer: getConfig},
 	{path: pathVersion, answer: getVersion},
 	{path: pathCapture, params: captureParams, stream: (*handler).capture},
 	{path: pathEvents, stream: (*handler).events},
@@ -149,6 +153,22 @@ func getShared(src Source, _ string, _ url.Values) (body, *statusError) {
 	all := src.Shared()
 	slices.SortFunc(all, func(a, b Shared) int { return cmp.Compare(a.Name, b.Name) })
 	return list(all), nil
+}
+
+func getProfiles(src Source, _ string, _ url.Values) (body, *statusError) {
+	all := src.Profiles()
+	slices.SortFunc(all, func(a, b Profile) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return list(all), nil
+}
+
+func getConfig(src Source, _ string, _ url.Values) (body, *statusError) {
+	c, err := src.Config()
+	if err != nil {
+		return nil, failf(http.StatusInternalServerError, "%v", err)
+	}
+	return one(c), nil
 }
 
 func getVersion(src Source, _ string, _ url.Values) (body, *statusError) {

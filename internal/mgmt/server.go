@@ -27,6 +27,9 @@ type Source interface {
 	Drops() []Drop
 	Pools() []Pool
 	Shared() []Shared
+	Profiles() []Profile
+	// Config gives the configuration that runs.
+	Config() (Config, error)
 	// Capture prepares a capture. Errors are those of Refuse.
 	Capture(r CaptureRequest) (Capture, error)
 	// Events is where what happens is published.

@@ -180,6 +180,26 @@ type Shared struct {
 	Drops        map[string]uint64 `json:"drops,omitempty"` // of packets that were for no session, by reason
 }
 
+// Config is what `show config` prints.
+type Config struct {
+	File string `json:"file"` // that was read
+	Text string `json:"text"` // TOML without comments, secrets hidden
+}
+
+// Profile is what `show profiles` prints of one profile.
+type Profile struct {
+	Kind     string `json:"kind"` // "ppp" or "session"
+	Name     string `json:"name"`
+	Sessions int    `json:"sessions"` // that exist and have it
+	Up       int    `json:"up"`       // of those
+}
+
+// The kinds of Profile.
+const (
+	ProfilePPP     = "ppp"
+	ProfileSession = "session"
+)
+
 // Drop is one reason for which packets were dropped, over all workers.
 type Drop struct {
 	Reason string `json:"reason"`
