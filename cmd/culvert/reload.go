@@ -43,7 +43,12 @@ func checkDiff(cmd *cobra.Command, flags showFlags, path string) error {
 }
 
 func reload(cmd *cobra.Command, flags showFlags, r mgmt.ReloadRequest) error {
-	report, err := mgmt.Do(cmd.Context(), mgmt.NewClient(flags.socket), mgmt.OrderReload(r))
+	return amend(cmd, flags, mgmt.OrderReload(r))
+}
+
+// amend gives an order that changes what runs, and prints what has become of it.
+func amend(cmd *cobra.Command, flags showFlags, o mgmt.Order[mgmt.ReloadReport]) error {
+	report, err := mgmt.Do(cmd.Context(), mgmt.NewClient(flags.socket), o)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,14 @@ func (c *changer) Drain(_ context.Context, r mgmt.DrainRequest) (mgmt.DrainRepor
 	return mgmt.DrainReport{Draining: !r.Off, Tunnels: 1, Sessions: 3}, c.err
 }
 
+func (c *changer) Add(_ context.Context, r mgmt.AddRequest) (mgmt.ReloadReport, error) {
+	return mgmt.ReloadReport{Changes: []mgmt.Change{{Kind: r.Kind, Added: []string{r.Text}}}}, c.err
+}
+
+func (c *changer) Delete(_ context.Context, r mgmt.DeleteRequest) (mgmt.ReloadReport, error) {
+	return mgmt.ReloadReport{Changes: []mgmt.Change{{Kind: "session", Removed: []string{r.Tunnel + r.Session}}}, Failed: []string{"f:1: k: bad"}}, c.err
+}
+
 func (c *changer) Disconnect(_ context.Context, r mgmt.DisconnectRequest) (mgmt.DisconnectReport, error) {
 	return mgmt.DisconnectReport{Sessions: []string{r.Session + r.User + r.Address}, Tunnel: r.Tunnel}, c.err
 }

@@ -41,10 +41,17 @@ func (d *daemon) reload(q mgmt.ReloadRequest) (mgmt.ReloadReport, error) {
 		return mgmt.ReloadReport{}, err
 	}
 	diff := d.cfg.Compare(next, d.absent)
-	report := reported(next, diff)
-	if report.DryRun = q.DryRun; q.DryRun {
+	if q.DryRun {
+		report := reported(next, diff)
+		report.DryRun = true
 		return report, nil
 	}
+	return d.change(next, diff)
+}
+
+// change makes next what runs. changing is held.
+func (d *daemon) change(next *config.Config, diff *config.Diff) (mgmt.ReloadReport, error) {
+	report := reported(next, diff)
 	r := newReload(d, next, diff)
 	if err := r.apply(); err != nil {
 		return mgmt.ReloadReport{}, err

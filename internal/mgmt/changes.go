@@ -20,6 +20,8 @@ type Changer interface {
 	Reload(ctx context.Context, r ReloadRequest) (ReloadReport, error)
 	Drain(ctx context.Context, r DrainRequest) (DrainReport, error)
 	Disconnect(ctx context.Context, r DisconnectRequest) (DisconnectReport, error)
+	Add(ctx context.Context, r AddRequest) (ReloadReport, error)
+	Delete(ctx context.Context, r DeleteRequest) (ReloadReport, error)
 }
 
 // What a Changer's errors may be, for the status of the answer.
@@ -41,6 +43,8 @@ const (
 	pathReload     = "/v1/reload"
 	pathDrain      = "/v1/drain"
 	pathDisconnect = "/v1/disconnect"
+	pathAdd        = "/v1/add"
+	pathDelete     = "/v1/delete"
 )
 
 // paramDryRun tells what would be done.
@@ -57,6 +61,8 @@ var changes = []change{
 	{pathReload, []string{paramDryRun}, postReload},
 	{pathDrain, nil, postDrain},
 	{pathDisconnect, nil, postDisconnect},
+	{pathAdd, nil, postAdd},
+	{pathDelete, nil, postDelete},
 }
 
 // findChange returns what the path changes, nil for nothing.
@@ -194,4 +200,30 @@ func postDisconnect(ctx context.Context, c Changer, _ url.Values, text []byte) (
 		return nil, failf(http.StatusBadRequest, "body: address must be an IP address, not %q", r.Address)
 	}
 	return answered(c.Disconnect(ctx, r))
+}
+
+func postAdd(ctx context.Context, c Changer, _ url.Values, text []byte) (body, *statusError) {
+	r, bad := fields[AddRequest](text)
+	switch {
+	case bad != nil:
+		return nil, bad
+	case r.Kind != KindTunnel && r.Kind != KindSession:
+		return nil, failf(http.StatusBadRequest, "body: kind must be %q or %q, not %q", KindTunnel, KindSession, r.Kind)
+	}
+	return answered(c.Add(ctx, r))
+}
+
+func postDelete(ctx context.Context, c Changer, _ url.Values, text []byte) (body, *statusError) {
+	r, bad := fields[DeleteRequest](text)
+	if bad != nil {
+		return nil, bad
+	}
+	tunnel, session, ok := strings.Cut(r.Session, "/")
+	switch {
+	case (r.Tunnel == "") == (r.Session == ""):
+		return nil, failf(http.StatusBadRequest, "body: one of tunnel and session is needed")
+	case r.Session != "" && (!ok || tunnel == "" || session == ""):
+		return nil, failf(http.StatusBadRequest, "body: session name %q is not of the form tunnel/session", r.Session)
+	}
+	return answered(c.Delete(ctx, r))
 }

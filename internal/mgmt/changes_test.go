@@ -35,6 +35,14 @@ func (f *fakeChanger) Drain(_ context.Context, r DrainRequest) (DrainReport, err
 	return DrainReport{Draining: !r.Off, Tunnels: 2, Sessions: 3}, f.err
 }
 
+func (f *fakeChanger) Add(_ context.Context, r AddRequest) (ReloadReport, error) {
+	return ReloadReport{Changes: []Change{{Kind: r.Kind, Added: []string{r.Text}}}}, f.err
+}
+
+func (f *fakeChanger) Delete(_ context.Context, r DeleteRequest) (ReloadReport, error) {
+	return ReloadReport{Changes: []Change{{Kind: KindSession, Removed: []string{r.Tunnel + r.Session}}}}, f.err
+}
+
 func (f *fakeChanger) Disconnect(_ context.Context, r DisconnectRequest) (DisconnectReport, error) {
 	return DisconnectReport{Sessions: []string{r.Session}}, f.err
 }
@@ -113,6 +121,11 @@ func TestChangeRefusals(t *testing.T) {
 		{"/v1/disconnect", "", 400, "one of session, user, address and tunnel is needed, not 0"},
 		{"/v1/disconnect", `{"user":"a","tunnel":"b"}`, 400, "not 2"},
 		{"/v1/disconnect", `{"address":"10.0.0"}`, 400, "must be an IP address"},
+		{"/v1/add", `{"kind":"pool","text":""}`, 400, `kind must be "tunnel" or "session", not "pool"`},
+		{"/v1/add", `{"kind":"tunnel","txt":""}`, 400, "unknown field"},
+		{"/v1/delete", `{}`, 400, "one of tunnel and session is needed"},
+		{"/v1/delete", `{"tunnel":"a","session":"a/b"}`, 400, "one of tunnel and session is needed"},
+		{"/v1/delete", `{"session":"a"}`, 400, "is not of the form tunnel/session"},
 		{"/v1/tunnels", "", 405, "only GET, HEAD"},
 		{"/v1/reloads", "", 404, "no such resource"},
 	}

@@ -64,3 +64,15 @@ type DisconnectReport struct {
 	Sessions []string `json:"sessions"`
 	Tunnel   string   `json:"tunnel,omitempty"` // whose control connection was ended, too
 }
+
+// AddRequest says what is added at run time.
+type AddRequest struct {
+	Kind string `json:"kind"` // KindTunnel, or KindSession: of a tunnel that is there
+	Text string `json:"text"` // tables of the configuration file
+}
+
+// DeleteRequest says what goes at run time: one of its fields is set.
+type DeleteRequest struct {
+	Tunnel  string `json:"tunnel,omitempty"`  // with all its sessions
+	Session string `json:"session,omitempty"` // full name
+}

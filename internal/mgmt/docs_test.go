@@ -104,6 +104,7 @@ func TestDocumentedFields(t *testing.T) {
 		"ReloadRequest": reflect.TypeFor[ReloadRequest](), "ReloadReport": reflect.TypeFor[ReloadReport](), "Change": reflect.TypeFor[Change](),
 		"Event":        reflect.TypeFor[Event](),
 		"DrainRequest": reflect.TypeFor[DrainRequest](), "DrainReport": reflect.TypeFor[DrainReport](),
+		"AddRequest": reflect.TypeFor[AddRequest](), "DeleteRequest": reflect.TypeFor[DeleteRequest](),
 		"DisconnectRequest": reflect.TypeFor[DisconnectRequest](), "DisconnectReport": reflect.TypeFor[DisconnectReport](),
 	}
 	for title, typ := range types {

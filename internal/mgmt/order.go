@@ -36,6 +36,12 @@ func OrderDisconnect(r DisconnectRequest) Order[DisconnectReport] {
 	return Order[DisconnectReport]{pathDisconnect, r}
 }
 
+// OrderAdd asks for tunnels or sessions to be added.
+func OrderAdd(r AddRequest) Order[ReloadReport] { return Order[ReloadReport]{pathAdd, r} }
+
+// OrderDelete asks for a tunnel or a session to be removed.
+func OrderDelete(r DeleteRequest) Order[ReloadReport] { return Order[ReloadReport]{pathDelete, r} }
+
 // Do gives an order, waits for it to be carried out, however long that takes, and decodes the answer.
 func Do[T any](ctx context.Context, c *Client, o Order[T]) (T, error) {
 	var v T
