@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -24,12 +26,31 @@ func (s source) Add(_ context.Context, r mgmt.AddRequest) (mgmt.ReloadReport, er
 	if err != nil {
 		return mgmt.ReloadReport{}, err
 	}
-	diff := d.cfg.Compare(next, d.absent)
+	diff := d.cfg.Compare(next, nil)
 	if !only(diff, diff.Tunnels.Added, diff.Sessions.Added) {
 		return mgmt.ReloadReport{}, errFurther
 	}
 	d.log.Info("add", zap.Strings("tunnels", diff.Tunnels.Added), zap.Int("sessions", len(diff.Sessions.Added)))
-	return d.change(next, diff)
+	before := d.absent
+	report, err := d.amend(next, diff)
+	for name := range maps.Clone(d.absent) { // who repairs what was wrong adds it again
+		if next, e := d.cfg.Remove(name); e == nil && err == nil && !before[name] {
+			_, err = d.amend(next, d.cfg.Compare(next, nil))
+		}
+	}
+	return report, err
+}
+
+// amend makes next what runs. What was not brought up before is left for a reload to try again.
+func (d *daemon) amend(next *config.Config, diff *config.Diff) (mgmt.ReloadReport, error) {
+	before := d.absent
+	report, err := d.change(next, diff)
+	for name := range before {
+		if !slices.Contains(diff.Tunnels.Removed, name.Tunnel) && !slices.Contains(diff.Sessions.Removed, name) {
+			d.absent[name] = true
+		}
+	}
+	return report, err
 }
 
 // Delete implements mgmt.Changer.
@@ -49,12 +70,12 @@ func (s source) Delete(_ context.Context, r mgmt.DeleteRequest) (mgmt.ReloadRepo
 	case err != nil:
 		return mgmt.ReloadReport{}, fmt.Errorf("%s: %w", what, err)
 	}
-	diff := d.cfg.Compare(next, d.absent)
+	diff := d.cfg.Compare(next, nil)
 	if !only(diff, diff.Tunnels.Removed, diff.Sessions.Removed) {
 		return mgmt.ReloadReport{}, errFurther
 	}
 	d.log.Info("delete", zap.String("name", what))
-	return d.change(next, diff)
+	return d.amend(next, diff)
 }
 
 // only tells whether nothing differs but those tunnels and sessions.

@@ -66,3 +66,44 @@ func TestAddDelete(t *testing.T) {
 		t.Errorf("touched: %+v", heard)
 	}
 }
+
+// TestAddFails: what cannot be brought up is not kept, and what the file has and could not be stays for a reload.
+func TestAddFails(t *testing.T) {
+	ns := newNS(t)
+	ip(t, "-n", ns, "tuntap", "add", "taken", "mode", "tun")
+	p := freePorts(t, 2)
+	text := static("t1", [2]int{p[0], p[1]}, [2]int{1, 2}, staticSession("t1", "wire", "eth", ns, [2]int{1, 2}))
+	i := runFile(t, text)
+	client := mgmt.NewClient(i.socket)
+	add := func(text string) mgmt.ReloadReport {
+		t.Helper()
+		r, err := mgmt.Do(t.Context(), client, mgmt.OrderAdd(mgmt.AddRequest{Kind: mgmt.KindSession, Text: text}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	taken := staticSession("t1", "taken", "eth", ns, [2]int{5, 6})
+	if r := i.reload(text + taken); len(r.Failed) != 1 {
+		t.Fatalf("%+v", r)
+	}
+	again := strings.ReplaceAll(staticSession("t1", "other", "eth", ns, [2]int{7, 8}), `interface_name = "other"`, `interface_name = "lo"`)
+	for range 2 {
+		if r := add(again); len(r.Failed) != 1 || !strings.Contains(r.Failed[0], "other.interface_name") {
+			t.Errorf("%+v", r)
+		}
+	}
+	if r := add(staticSession("t1", "more", "eth", ns, [2]int{3, 4})); len(r.Failed) != 0 {
+		t.Errorf("%+v", r)
+	}
+	if _, err := mgmt.Do(t.Context(), client, mgmt.OrderDelete(mgmt.DeleteRequest{Session: "t1/more"})); err != nil {
+		t.Error(err)
+	}
+	ip(t, "-n", ns, "link", "del", "taken")
+	if r := i.reload(text + taken); len(r.Failed) != 0 {
+		t.Errorf("%+v", r)
+	}
+	if all := links(t, ns); !sameNames(all, []string{"taken", "wire"}) {
+		t.Errorf("%v", all)
+	}
+}
