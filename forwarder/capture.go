@@ -219,14 +219,13 @@ func (t *tap) inner(s *Session, sent bool, head, frame []byte) {
 // read shows a frame that a device handed out. On a PPP session it is an IP packet, to which a PPP header is added that
 // may be another one than will be sent.
 func (o *outbound) read(s *Session, frame []byte) {
-	if !s.ppp {
+	switch {
+	case !s.ppp:
 		o.tap.inner(s, true, nil, frame)
-		return
-	}
-	switch frame[0] >> 4 {
-	case 4:
+	case len(frame) == 0:
+	case frame[0]>>4 == 4:
 		o.tap.inner(s, true, []byte{0xff, 0x03, 0x00, 0x21}, frame)
-	case 6:
+	case frame[0]>>4 == 6:
 		o.tap.inner(s, true, []byte{0xff, 0x03, 0x00, 0x57}, frame)
 	}
 }
