@@ -11,6 +11,8 @@ const (
 	EventFrame EventKind = iota + 1
 	// EventRouter brings an IPv6 packet that asks for the link's router: a Router Solicitation, or DHCPv6.
 	EventRouter
+	// EventEarly carries a PPP frame of a session that is awaited, see Await.
+	EventEarly
 	// EventPathMTU says that a tunnel's path MTU changed.
 	EventPathMTU
 	// EventDeviceGone says that the device of a session, or a shared one, was removed by somebody else.
@@ -24,8 +26,9 @@ type Event struct {
 	Kind    EventKind
 	Session *Session // EventFrame, EventRouter, EventDeviceGone
 	Shared  *Shared  // EventDeviceGone of a shared device
+	Early   *Early   // EventEarly
 	Tunnel  *Tunnel  // EventPathMTU
-	Frame   []byte   // EventFrame, EventRouter: valid until Release
+	Frame   []byte   // EventFrame, EventRouter, EventEarly: valid until Release
 	Err     error    // EventFailed
 	pooled  *[]byte
 }
@@ -61,11 +64,16 @@ func (f *Forwarder) event(e Event) bool {
 
 // punt copies a PPP frame, or for EventRouter an IPv6 packet, for the control side; false when it has no room.
 func (f *Forwarder) punt(kind EventKind, s *Session, frame []byte) bool {
+	return f.copyFrame(Event{Kind: kind, Session: s}, frame)
+}
+
+// copyFrame sends an event with a copy of a frame; false when there is no room.
+func (f *Forwarder) copyFrame(e Event, frame []byte) bool {
 	if len(frame) > maxPunt || len(f.events) == cap(f.events) {
 		return false
 	}
 	p := f.frames.Get().(*[]byte)
-	e := Event{Kind: kind, Session: s, Frame: (*p)[:copy(*p, frame)], pooled: p}
+	e.Frame, e.pooled = (*p)[:copy(*p, frame)], p
 	if !f.event(e) {
 		f.frames.Put(p)
 		return false

@@ -150,6 +150,7 @@ func (f *Forwarder) listen(cfg TunnelConfig) (*listener, error) {
 	l := &listener{key: key, group: group, refs: 1, tunnels: make(map[*Tunnel]struct{}), known: make(map[netip.Addr]int)}
 	for range f.workers {
 		l.tables = append(l.tables, make(map[encap.SessionID]*Session))
+		l.early = append(l.early, make(map[encap.SessionID]*Early))
 	}
 	if err := f.watch(l); err != nil {
 		f.unwatch(l)

@@ -67,6 +67,10 @@ func (h *handover) giveBack(done []foreign) {
 func (in *inbound) unknown(l *listener, sid encap.SessionID, b []byte, from netip.AddrPort) {
 	owner := in.f.owner(sid)
 	if owner.id == in.id {
+		if e := l.early[in.id][sid]; e != nil {
+			in.early(e, b, from)
+			return
+		}
 		in.drop(nil, DropSession)
 		return
 	}

@@ -123,6 +123,7 @@ func (in *inbound) add(s *Session) error {
 		return ErrDuplicateSession
 	}
 	table[s.cfg.LocalID] = s
+	delete(s.tunnel.l.early[in.id], s.cfg.LocalID)
 	in.count++
 	return nil
 }

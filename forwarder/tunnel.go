@@ -193,6 +193,7 @@ type listener struct {
 	unjoined atomic.Bool // UDP_GRO was switched off
 
 	tables []map[encap.SessionID]*Session // [worker], each its inbound loop's
+	early  []map[encap.SessionID]*Early   // likewise
 
 	mu      sync.Mutex
 	tunnels map[*Tunnel]struct{}

@@ -9,6 +9,7 @@ import (
 
 	"culvert/control"
 	"culvert/encap"
+	"culvert/forwarder"
 	"culvert/internal/config"
 	"culvert/pppfsm"
 )
@@ -31,6 +32,8 @@ type circuit struct {
 	// worked: its PPP link had a network up.
 	worked bool
 	early  [][]byte
+	// awaited lets frames through that come before the peer's answer; nil: none can.
+	awaited *forwarder.Early
 }
 
 // keep stores a frame for when the session is up.
@@ -78,6 +81,9 @@ func (d *daemon) callReady(a control.SessionReady, now time.Time) {
 		}
 	}
 	if a.Session.Initiator() {
+		if k != nil && k.awaited == nil && d.awaits(k) {
+			d.fwd.Await([]*forwarder.Early{k.awaited})
+		}
 		return
 	}
 	if k == nil {
@@ -122,7 +128,7 @@ func (d *daemon) installAll(all []*circuit, now time.Time) {
 			})
 			continue
 		}
-		s.circuit.s = s
+		s.circuit.s, s.circuit.awaited = s, nil
 	}
 }
 
@@ -142,6 +148,7 @@ func (k *circuit) session(t *tunnel) *session {
 // made before the message leaves that lets the peer send. Those whose connection only comes up with them wait.
 func (d *daemon) prepare(acts []control.Action, now time.Time) {
 	var all []*circuit
+	d.await(acts)
 	for _, a := range acts {
 		var call *control.Session
 		switch a := a.(type) {
@@ -253,6 +260,10 @@ func (d *daemon) callDown(a control.SessionDown, now time.Time) {
 // removeSessions; nil when it has none.
 func (d *daemon) release(k *circuit, now time.Time) *session {
 	d.plane.responder.leave(k)
+	if k.awaited != nil {
+		d.fwd.Forget([]*forwarder.Early{k.awaited})
+		k.awaited = nil
+	}
 	s := k.s
 	k.s, k.up, k.early = nil, false, nil
 	if s == nil {

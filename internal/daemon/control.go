@@ -108,6 +108,8 @@ func (d *daemon) handle(e forwarder.Event, now time.Time) error {
 		if s := d.byFwd[e.Session]; s != nil && s.ppp != nil {
 			d.frame(s, e.Frame, now)
 		}
+	case forwarder.EventEarly:
+		d.earlyFrame(e.Early, e.Frame, now)
 	case forwarder.EventRouter:
 		if s := d.byFwd[e.Session]; s != nil && s.ppp != nil && s.ppp.router != nil {
 			s.ppp.router.link.Input(now, e.Frame)
