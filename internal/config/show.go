@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -27,13 +28,20 @@ func show(text string, hide bool) (string, error) {
 	}
 	w := writer{hide: hide}
 	w.table(root)
+	if w.err != nil {
+		return "", w.err
+	}
 	return strings.TrimPrefix(w.String(), "\n"), nil
 }
+
+// errNoKey says that a document cannot be a configuration: no key takes such a value, and the tree does not keep it.
+var errNoKey = errors.New("no key takes this kind of value")
 
 // writer writes TOML 1.0.
 type writer struct {
 	strings.Builder
 	hide bool
+	err  error
 }
 
 // table writes a table: its own keys first, since a header would take them over.
@@ -76,8 +84,10 @@ func (w *writer) value(n *node, key string) {
 		w.WriteString(quoteText(hidePassword(n.text)))
 	case n.kind == kindString:
 		w.WriteString(quoteText(n.text))
-	default:
+	case n.kind == kindInteger || n.kind == kindBoolean:
 		w.WriteString(n.text)
+	default:
+		w.err = fmt.Errorf("%s: %s: %w", n.path(), n.kind, errNoKey)
 	}
 }
 
