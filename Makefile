@@ -38,7 +38,7 @@ demo: build ## two culverts in two namespaces: PPP over UDP and Ethernet over IP
 
 ##@ Prove
 .PHONY: test
-test: ## everything: deps build lint unit race arm64 s390x count fuzz golden demo packages-test container-test interop (root, Debian 12; about 15 minutes on 2 cores)
+test: ## everything: deps build lint unit race arm64 s390x count fuzz golden demo packages-test container-test interop (root, Debian 12; about 20 minutes on 2 cores)
 	@scripts/test.sh
 
 .PHONY: deps
