@@ -17,25 +17,22 @@ const (
 	linkGroup      = 1  // the bit of RTNLGRP_LINK
 )
 
-// program is what to do about a known one that listens for links.
-type program struct{ remedy string }
-
 // inNamespace keeps every listener out: links are only told within their namespace.
 const inNamespace = "sessions in a network namespace of their own (netns)"
 
-// programs by what /proc/PID/comm says, which has at most 15 bytes.
-var programs = map[string]program{
-	"systemd-udevd":   {"packaging/udev/99-zz-culvert.rules; or " + inNamespace},
-	"(udev-worker)":   {"packaging/udev/99-zz-culvert.rules; or " + inNamespace},
-	"systemd-network": {"packaging/networkd/10-culvert.network; or " + inNamespace},
-	"systemd-resolve": {"systemctl disable --now systemd-resolved; or " + inNamespace},
-	"systemd":         {"packaging/udev/99-zz-culvert.rules, which makes no units of our devices; or " + inNamespace},
-	"NetworkManager":  {"packaging/NetworkManager/culvert.conf; or " + inNamespace},
-	"ModemManager":    {"packaging/udev/99-zz-culvert.rules, or systemctl disable --now ModemManager"},
-	"networkd-dispat": {"systemctl disable --now networkd-dispatcher"},
-	"avahi-daemon":    {"allow-interfaces= in /etc/avahi/avahi-daemon.conf"},
-	"dhcpcd":          {"denyinterfaces in /etc/dhcpcd.conf"},
-	"connmand":        {"NetworkInterfaceBlacklist= in /etc/connman/main.conf"},
+// remedies for programs that are known to listen, by what /proc/PID/comm says, which has at most 15 bytes.
+var remedies = map[string]string{
+	"systemd-udevd":   "packaging/udev/99-zz-culvert.rules; or " + inNamespace,
+	"(udev-worker)":   "packaging/udev/99-zz-culvert.rules; or " + inNamespace,
+	"systemd-network": "packaging/networkd/10-culvert.network; or " + inNamespace,
+	"systemd-resolve": "systemctl disable --now systemd-resolved; or " + inNamespace,
+	"systemd":         "packaging/udev/99-zz-culvert.rules, which makes no units of our devices; or " + inNamespace,
+	"NetworkManager":  "packaging/NetworkManager/culvert.conf; or " + inNamespace,
+	"ModemManager":    "packaging/udev/99-zz-culvert.rules, or systemctl disable --now ModemManager",
+	"networkd-dispat": "systemctl disable --now networkd-dispatcher",
+	"avahi-daemon":    "allow-interfaces= in /etc/avahi/avahi-daemon.conf",
+	"dhcpcd":          "denyinterfaces in /etc/dhcpcd.conf",
+	"connmand":        "NetworkInterfaceBlacklist= in /etc/connman/main.conf",
 }
 
 // listenersFrom is the number of sessions from which somebody who is told of each of their links is in the way: a rule
@@ -50,11 +47,8 @@ func listeners(h *Host) []Finding {
 	}
 	var all []Finding
 	for _, name := range slices.Sorted(slices.Values(names)) {
-		p, known := programs[name]
-		if !known {
-			p = program{inNamespace}
-		}
-		all = append(all, limit(listenersFrom, p.remedy, "%s is told of each new link", name))
+		remedy := cmp.Or(remedies[name], inNamespace)
+		all = append(all, limit(listenersFrom, remedy, "%s is told of each new link", name))
 	}
 	return slices.Compact(all) // of several sockets of one
 }
