@@ -223,7 +223,7 @@ func (l *Link) random(b []byte) {
 func (l *Link) part(d time.Duration) time.Duration {
 	var b [2]byte
 	l.random(b[:])
-	return d * time.Duration(binary.BigEndian.Uint16(b[:])+1) / (1 << 16)
+	return d * (time.Duration(binary.BigEndian.Uint16(b[:])) + 1) / (1 << 16)
 }
 
 // randomMagic returns a magic number other than 0 and not.

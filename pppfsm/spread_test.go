@@ -1,6 +1,7 @@
 package pppfsm
 
 import (
+	"bytes"
 	"crypto/rand"
 	"testing"
 	"time"
@@ -25,6 +26,23 @@ func TestEchoSpread(t *testing.T) {
 	for i, got := range count {
 		if got < n/parts/2 || got > 2*n/parts {
 			t.Errorf("%d links begin in second %d: %v", got, i, count)
+		}
+	}
+}
+
+// TestPart: at the ends of what is random, a part is neither nothing nor more than the whole.
+func TestPart(t *testing.T) {
+	for _, c := range []struct {
+		random []byte
+		want   time.Duration
+	}{
+		{[]byte{0, 0}, 1},
+		{[]byte{0x80, 0}, 1<<15 + 1},
+		{[]byte{0xff, 0xff}, 1 << 16},
+	} {
+		l := &Link{rnd: bytes.NewReader(c.random)}
+		if got := l.part(1 << 16); got != c.want {
+			t.Errorf("%x: %d, want %d", c.random, got, c.want)
 		}
 	}
 }

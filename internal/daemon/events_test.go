@@ -53,6 +53,18 @@ func awaitEvents(t *testing.T, c <-chan mgmt.Event, n int) map[string][]mgmt.Eve
 	return all
 }
 
+// awaitEventsOf waits for so many events about one tunnel or session, whatever else is told meanwhile.
+func awaitEventsOf(t *testing.T, c <-chan mgmt.Event, name string, n int) (all []mgmt.Event) {
+	t.Helper()
+	for heard := 0; len(all) < n; heard++ {
+		if heard == 100 {
+			t.Fatalf("only %+v about %s among %d events", all, name, heard)
+		}
+		all = append(all, awaitEvents(t, c, 1)[name]...)
+	}
+	return all
+}
+
 func kinds(all []mgmt.Event) string {
 	var k []string
 	for _, e := range all {
@@ -96,7 +108,7 @@ func TestEvents(t *testing.T) {
 	if e := awaitEvents(t, at, 2)["access:1/lan-0"]; kinds(e) != "session_down session_up" || !strings.Contains(e[0].Reason, disconnected) {
 		t.Errorf("%+v", e)
 	}
-	if e := awaitEvents(t, there, 2)["up/e"]; kinds(e) != "session_down session_up" || !strings.Contains(e[0].Reason, disconnected) {
+	if e := awaitEventsOf(t, there, "up/e", 2); kinds(e) != "session_down session_up" || !strings.Contains(e[0].Reason, disconnected) {
 		t.Errorf("%+v", e)
 	}
 	if err := lns.stop(); err != nil { // what is told at the end arrives
