@@ -25,7 +25,7 @@ step() { # step NAME: runs make NAME
 }
 
 step deps && step build && {
-  for s in lint unit race arm64 s390x count fuzz golden demo packages-test container-test interop; do step "$s"; done
+  for s in lint unit race arm64 s390x count fuzz golden demo packages-test container-test e2e interop; do step "$s"; done
 }
 
 printf '\n=== summary, %d s on %s cores, kernel %s, %s\n' $((SECONDS - total)) "$(nproc)" "$(uname -r)" "$(go env GOVERSION)"
@@ -34,4 +34,4 @@ if ((${#failed[@]})); then
   echo "FAILED: ${failed[*]}"
   exit 1
 fi
-echo "all passed: build, lint, unit and namespace tests, race detector, arm64, big-endian, instruction counts, fuzzing, golden packets, demo, packages, container, kernel interop"
+echo "all passed: build, lint, unit and namespace tests, race detector, arm64, big-endian, instruction counts, fuzzing, golden packets, demo, packages, container, end to end, kernel interop"
