@@ -11,6 +11,7 @@ const module = "culvert/"
 
 // mayKnow lists, for the packages whose place in the order is fixed, the packages of ours they may import.
 var mayKnow = map[string][]string{
+	"docs":              {},
 	"encap":             {},
 	"pppfsm":            {"encap"},
 	"control":           {"encap"},
@@ -26,7 +27,7 @@ var mayKnow = map[string][]string{
 	"internal/pool":     {},
 	"internal/metrics":  {"internal/mgmt"},
 	"internal/migrate":  {"internal/config"},
-	"internal/mgmt":     {"internal/version"},
+	"internal/mgmt":     {"docs", "internal/version"},
 	"internal/script":   {},
 	"internal/human":    {},
 	"internal/top":      {"internal/human", "internal/mgmt", "internal/top/quiet"},
@@ -38,7 +39,7 @@ var mayKnow = map[string][]string{
 
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
-	"encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
+	"docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
 	"internal/doctor", "forwarder/lpm", "internal/human",
 }
 
