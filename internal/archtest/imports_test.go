@@ -11,6 +11,7 @@ const module = "culvert/"
 
 // mayKnow lists, for the packages whose place in the order is fixed, the packages of ours they may import.
 var mayKnow = map[string][]string{
+	"docs":              {},
 	"encap":             {},
 	"pppfsm":            {"encap"},
 	"control":           {"encap"},
@@ -27,7 +28,7 @@ var mayKnow = map[string][]string{
 	"internal/pool":     {},
 	"internal/metrics":  {"internal/mgmt"},
 	"internal/migrate":  {"internal/config"},
-	"internal/mgmt":     {"internal/version"},
+	"internal/mgmt":     {"docs", "internal/version"},
 	"internal/script":   {},
 	"internal/human":    {},
 	"internal/top":      {"internal/human", "internal/mgmt", "internal/top/quiet"},
@@ -39,7 +40,7 @@ var mayKnow = map[string][]string{
 
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
-	"encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
+	"docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
 	"internal/doctor", "forwarder/bridge", "forwarder/lpm", "internal/human",
 }
 
