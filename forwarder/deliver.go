@@ -34,7 +34,11 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 		if s.cfg.ClampMSS {
 			encap.ClampMSSEthernet(frame, int(s.mtu.Load()))
 		}
-		in.pass(s, buf, front)
+		if s.port != nil {
+			in.bridge(s, buf, front)
+		} else {
+			in.pass(s, buf, front)
+		}
 		return
 	}
 	proto, info, _, err := encap.ParsePPP(frame)

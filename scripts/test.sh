@@ -42,7 +42,7 @@ finish_interop() {
 }
 
 step deps && step build && {
-  for s in unit race demo packages-test container-test; do step "$s"; done
+  for s in unit race demo packages-test container-test e2e; do step "$s"; done
   beside_interop lint fuzz arm64 s390x count golden
 }
 
@@ -52,4 +52,4 @@ if ((${#failed[@]})); then
   echo "FAILED: ${failed[*]}"
   exit 1
 fi
-echo "all passed: build, lint, unit and namespace tests, race detector, arm64, big-endian, instruction counts, fuzzing, golden packets, demo, packages, container, kernel interop"
+echo "all passed: build, lint, unit and namespace tests, race detector, arm64, big-endian, instruction counts, fuzzing, golden packets, demo, packages, container, end to end, kernel interop"

@@ -16,7 +16,8 @@ var mayKnow = map[string][]string{
 	"encap":             {},
 	"pppfsm":            {"encap"},
 	"control":           {"encap"},
-	"forwarder":         {"encap", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap"},
+	"forwarder":         {"encap", "forwarder/bridge", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap"},
+	"forwarder/bridge":  {"encap"},
 	"forwarder/lpm":     {},
 	"forwarder/netio":   {"encap"},
 	"forwarder/offload": {"encap"},
@@ -41,7 +42,7 @@ var mayKnow = map[string][]string{
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
 	"client", "docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
-	"internal/doctor", "forwarder/lpm", "internal/human",
+	"internal/doctor", "forwarder/bridge", "forwarder/lpm", "internal/human",
 }
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.

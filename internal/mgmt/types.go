@@ -45,6 +45,7 @@ const (
 	KindPPPProfile      = client.KindPPPProfile
 	KindPool            = client.KindPool
 	KindShared          = client.KindShared
+	KindHook            = client.KindHook
 	EventTunnelUp       = client.EventTunnelUp
 	EventTunnelDown     = client.EventTunnelDown
 	EventTunnelFailed   = client.EventTunnelFailed
