@@ -42,6 +42,7 @@ type daemon struct {
 	log *zap.Logger
 	// noisy is for what a peer can provoke: sampled, so that nobody can fill a disk from outside.
 	noisy *zap.Logger
+	began time.Time
 	fwd   *forwarder.Forwarder
 	// verdicts come from Authenticators, lookups from the resolver of peers' names.
 	verdicts *answers[verdict]
@@ -152,6 +153,7 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 	d := &daemon{
 		cfg:         cfg,
 		log:         log,
+		began:       time.Now(),
 		noisy:       log.WithOptions(zap.WrapCore(sampled)),
 		fwd:         fwd,
 		byFwd:       make(map[*forwarder.Session]*session),

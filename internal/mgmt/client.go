@@ -121,6 +121,11 @@ func QueryPools() Query[[]Pool] { return Query[[]Pool]{pathPools} }
 // QueryShared asks for all shared devices.
 func QueryShared() Query[[]Shared] { return Query[[]Shared]{pathShared} }
 
+// QueryMACs asks for the Ethernet addresses that a shared TAP has learnt.
+func QueryMACs(shared string) Query[[]MAC] {
+	return Query[[]MAC]{pathSharedOf + url.PathEscape(shared) + macsOf}
+}
+
 // QueryProfiles asks for all PPP and session profiles.
 func QueryProfiles() Query[[]Profile] { return Query[[]Profile]{pathProfiles} }
 

@@ -44,6 +44,7 @@ func TestClient(t *testing.T) {
 	check(t, c, QueryWorkers(), []Worker{src.workers[1], src.workers[0]})
 	check(t, c, QueryPools(), []Pool{src.pools[1], src.pools[0]})
 	check(t, c, QueryShared(), []Shared{src.shared[1], src.shared[0]})
+	check(t, c, QueryMACs("a/b"), []MAC{src.macs[1], src.macs[0]})
 	check(t, c, QueryDrops(), []Drop{src.drops[1], src.drops[0]})
 	check(t, c, QuerySessions(Filter{Tunnel: "t1", State: "establish", Interface: "sub2"}), []Session{src.sessions[1]})
 	for _, s := range src.sessions {
