@@ -43,6 +43,7 @@ type inbound struct {
 	now     time.Duration
 	count   int // sessions
 
+	outbox   outbox // to annexes, by their numbers
 	handover handover
 	spare    []foreign
 	foreign  bool // packets at hand were handed over
@@ -219,6 +220,9 @@ func (in *inbound) datagram(l *listener, i int) {
 func (in *inbound) flush() {
 	in.join.Flush()
 	in.copies = in.copies[:0]
+	if len(in.outbox.boxes) > 0 {
+		in.outbox.send(in.refuse)
+	}
 	in.endRun()
 	in.stats.add(in.total.packets, in.total.bytes)
 	in.total = run{}

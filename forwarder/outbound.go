@@ -51,9 +51,9 @@ type outbound struct {
 	injected []injection
 
 	mailbox mailbox
-	parcels []parcel // [worker]
-	reading parcel   // room for what was in the mailbox
-	spare   [][]byte // buffers for parcels
+	outbox  outbox // to other workers' outbound loops, by worker; empty before the first shared device
+	reading parcel // room for what was in the mailbox
+	fed     bool   // an annex reads devices for this loop
 }
 
 // injection is a PPP frame of the control side.
@@ -96,7 +96,9 @@ func newOutbound(f *Forwarder, id int) (*outbound, error) {
 	for range cutBuffers {
 		o.cuts = append(o.cuts, make([]byte, 0, netio.MaxSegmentBytes))
 	}
-	return o, o.init()
+	err := o.init()
+	o.mailbox.poller = o.poller
+	return o, err
 }
 
 func (o *outbound) start() { go func() { o.f.died(o.spin(forever, o.handle, o.round)) }() }
@@ -110,6 +112,10 @@ func (o *outbound) add(s *Session, own, fragile *netio.Socket) error {
 		o.devices = append(o.devices, nil)
 	}
 	o.devices[s.token] = s
+	if s.annex != nil {
+		o.fed = true
+		return nil
+	}
 	if err := o.poller.Add(s.dev.FD(), uint64(s.token)); err != nil {
 		o.forget(s)
 		return err
@@ -133,7 +139,9 @@ func (o *outbound) remove(s *Session) {
 	if s.token >= len(o.devices) || o.devices[s.token] != s {
 		return
 	}
-	_ = o.poller.Remove(s.dev.FD())
+	if s.annex == nil {
+		_ = o.poller.Remove(s.dev.FD())
+	}
 	o.forget(s)
 }
 
@@ -368,8 +376,8 @@ func (s *Session) fits(wire int) bool { return s.tunnel.outer+wire <= s.tunnel.l
 // round ends each round of events: what the control side offers is taken along, and everything leaves.
 func (o *outbound) round() {
 	o.takeInjected()
-	if len(o.shared) > 0 {
-		o.mail()
+	if len(o.shared) > 0 || o.fed {
+		o.outbox.send(o.refuse)
 		o.takeMail()
 	}
 	o.flush()
@@ -380,6 +388,24 @@ func (o *outbound) round() {
 		// Where CPUs are scarce, who receives what has just been sent may wait for this one. Letting it go first keeps queues,
 		// and with them what has to stay in the caches, short; and the device holds more for the next round.
 		netio.Yield()
+	}
+}
+
+// refuse drops what another loop has no room for.
+func (o *outbound) refuse(h handed) { o.drop(h.s, DropMixed) }
+
+// takeMail sends what other loops have read for sessions of this one.
+func (o *outbound) takeMail() {
+	todo := o.mailbox.take(o.reading)
+	for i := range todo {
+		if o.has(todo[i].s) { // else removed meanwhile
+			o.frame(todo[i].s, todo[i].buf)
+		}
+	}
+	o.reading = todo[:0]
+	if len(todo) > 0 {
+		o.flush() // nothing refers to the buffers any more
+		o.mailbox.giveBack(todo)
 	}
 }
 

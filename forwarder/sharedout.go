@@ -2,7 +2,6 @@ package forwarder
 
 import (
 	"errors"
-	"sync"
 
 	"culvert/encap"
 	"culvert/forwarder/netio"
@@ -13,6 +12,11 @@ import (
 const sharedToken = 1 << 32
 
 func (o *outbound) addShared(sh *Shared) error {
+	if len(o.outbox.boxes) == 0 {
+		for _, w := range o.f.workers {
+			o.outbox.to(&w.out.mailbox)
+		}
+	}
 	token := len(o.shared)
 	for i, other := range o.shared {
 		if other == nil {
@@ -88,7 +92,9 @@ func (o *outbound) handleShared(sh *Shared) {
 			o.stats.drops[why].Add(1)
 			sh.drops[why].Add(1)
 		case s.cfg.Sequence && s.worker.out != o:
-			o.give(s, buf)
+			if !o.outbox.give(s.worker.id, handed{s: s, buf: buf}) {
+				o.drop(s, DropMixed)
+			}
 			o.used--
 		default:
 			o.frame(s, buf)
@@ -120,88 +126,3 @@ func oneLink(a []byte) bool {
 // overMTU tells whether an IP packet of n bytes is more than the session's peer takes: a shared device's own MTU says
 // nothing about it.
 func (s *Session) overMTU(n int) bool { return s.shared != nil && n > int(s.mtu.Load()) }
-
-// parcel is frames that one loop has for another.
-type parcel []handed
-
-// handed is a frame of a shared device on its way to the loop that numbers the session's packets: buf[txHeadroom:],
-// behind its virtio header.
-type handed struct {
-	s   *Session
-	buf []byte
-}
-
-// mailbox is where parcels arrive. Buffers are kept for reuse.
-type mailbox struct {
-	mu      sync.Mutex
-	waiting parcel
-	free    [][]byte
-}
-
-// give copies a frame into the parcel for its session's loop, which leaves at the end of the round.
-func (o *outbound) give(s *Session, frame []byte) {
-	if o.parcels == nil {
-		o.parcels = make([]parcel, len(o.f.workers))
-	}
-	p := &o.parcels[s.worker.id]
-	if len(*p) == handoverQueue {
-		o.drop(s, DropMixed)
-		return
-	}
-	var buf []byte
-	if n := len(o.spare); n > 0 {
-		buf, o.spare = o.spare[n-1], o.spare[:n-1]
-	}
-	*p = append(*p, handed{s, append(buf[:0], frame...)})
-}
-
-// mail sends all parcels: one lock a round and receiver. What finds no room is dropped.
-func (o *outbound) mail() {
-	for i, p := range o.parcels {
-		if len(p) == 0 {
-			continue
-		}
-		to := o.f.workers[i].out
-		to.mailbox.mu.Lock()
-		n := min(len(p), handoverQueue-len(to.mailbox.waiting))
-		first := len(to.mailbox.waiting) == 0
-		to.mailbox.waiting = append(to.mailbox.waiting, p[:n]...)
-		o.spare = append(o.spare, to.mailbox.free...)
-		to.mailbox.free = to.mailbox.free[:0]
-		to.mailbox.mu.Unlock()
-		for j, h := range p {
-			if j >= n {
-				o.drop(h.s, DropMixed)
-				o.spare = append(o.spare, h.buf)
-			}
-			p[j] = handed{}
-		}
-		o.parcels[i] = p[:0]
-		if first && n > 0 {
-			to.poller.Wake()
-		}
-	}
-}
-
-// takeMail sends what other loops have read for sessions of this one.
-func (o *outbound) takeMail() {
-	m := &o.mailbox
-	m.mu.Lock()
-	todo := m.waiting
-	m.waiting = o.reading[:0]
-	m.mu.Unlock()
-	for i := range todo {
-		o.frame(todo[i].s, todo[i].buf)
-	}
-	o.reading = todo[:0]
-	if len(todo) == 0 {
-		return
-	}
-	o.flush() // nothing refers to the buffers any more
-	m.mu.Lock()
-	for i := range todo {
-		m.free = append(m.free, todo[i].buf)
-		todo[i] = handed{}
-	}
-	m.mu.Unlock()
-}

@@ -51,7 +51,11 @@ func (o *outbound) tooBig(m txMeta, overhead int) {
 		b = encap.AppendTooBigEthernet(b, m.inner, room-encap.EthernetLen)
 	}
 	o.scratch = b
-	if len(b) > deviceHeader {
+	switch {
+	case len(b) <= deviceHeader:
+	case s.annex != nil:
+		s.annex.answer(s, b)
+	default:
 		_ = s.dev.Write(b)
 	}
 }
