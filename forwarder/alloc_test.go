@@ -113,7 +113,7 @@ func TestWholePathAllocatesNothing(t *testing.T) {
 }
 
 // roomForLoops gives Go a processor for each of a pair's loops, as the daemon does.
-func roomForLoops(b *testing.B) {
+func roomForLoops(b testing.TB) {
 	was := runtime.GOMAXPROCS(8)
 	b.Cleanup(func() { runtime.GOMAXPROCS(was) })
 }
