@@ -38,7 +38,7 @@ demo: build ## two culverts in two namespaces: PPP over UDP and Ethernet over IP
 
 ##@ Prove
 .PHONY: test
-test: ## everything: deps build lint unit race arm64 s390x count fuzz golden demo packages-test container-test interop (root, Debian 12; about 20 minutes on 2 cores)
+test: ## everything: deps build unit race demo packages-test container-test e2e lint fuzz arm64 s390x count golden interop (root, Debian 12; about 18 minutes on 2 cores)
 	@scripts/test.sh
 
 .PHONY: deps
@@ -58,11 +58,11 @@ vet: ## go vet, with and without build tags, and gofmt
 	@out=$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go')); \
 	if [[ -n $$out ]]; then printf 'not gofmt-ed:\n%s\n' "$$out" >&2; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags interop ./...
+	$(GO) vet -tags interop,e2e ./...
 
 .PHONY: lint
 lint: vet $(GOLANGCI) ## golangci-lint in the pinned version, with .golangci.yml
-	$(GOLANGCI) run --timeout 10m --build-tags interop ./...
+	$(GOLANGCI) run --timeout 10m --build-tags interop,e2e ./...
 
 $(GOLANGCI):
 	@GO=$(GO) scripts/golangci.sh $(GOLANGCI_VERSION) $@
@@ -79,7 +79,12 @@ golden: ## golden packets against tshark
 .PHONY: interop
 interop: build ## against a real Linux kernel and pppd in QEMU
 	@scripts/kernelpeer/setup.sh
-	@CGO_ENABLED=0 CULVERT_BIN=$(BIN) VERBOSE=1 scripts/gotest.sh interop -tags interop -timeout 15m ./internal/interop
+	@mkdir -p $(BUILD)/test && cp $(BIN) $(BUILD)/test/culvert # its own, for others may build meanwhile
+	@CGO_ENABLED=0 CULVERT_BIN=$(BUILD)/test/culvert VERBOSE=1 scripts/gotest.sh interop -tags interop -timeout 15m ./internal/interop
+
+.PHONY: e2e
+e2e: build ## what users rely on, with the real programs: reloading under traffic (root; IPsec is in interop)
+	@CGO_ENABLED=0 CULVERT_BIN=$(BIN) VERBOSE=1 scripts/gotest.sh e2e -tags e2e -count=1 -timeout 10m -run '^TestE2E' ./internal/proof
 
 .PHONY: arm64
 arm64: ## builds and vets for arm64, and runs the tests that need no kernel of their own under qemu-user

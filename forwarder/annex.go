@@ -115,7 +115,7 @@ func (a *annex) handle(e netio.Event) {
 		if n <= deviceHeader {
 			continue
 		}
-		h := handed{s: s, buf: a.frame[:txHeadroom+n-deviceHeader]}
+		h := handed{s: s, buf: append(a.outbox.buffer(), a.frame[:txHeadroom+n-deviceHeader]...)}
 		if !a.outbox.give(s.worker.id, h) {
 			a.refuse(h)
 		}
@@ -148,7 +148,7 @@ func (a *annex) round() {
 
 func (a *annex) mail() {
 	a.given = 0
-	a.outbox.send(a.refuse)
+	a.outbox.mail(a.refuse)
 }
 
 // refuse drops what an outbound loop has no room for.
@@ -305,7 +305,7 @@ func (f *Forwarder) roomy() *annex {
 	}
 	x.all = append(x.all, a)
 	for _, w := range f.workers {
-		w.in.call(func() { w.in.outbox.to(&a.mailbox) })
+		w.in.call(func() { w.in.annexed.to(&a.mailbox) })
 	}
 	f.log.Info("more devices than the descriptor limit: another descriptor table",
 		zap.Int("tables", len(x.all)+1), zap.Int("devices", a.table.Room()))

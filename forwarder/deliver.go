@@ -34,7 +34,11 @@ func (in *inbound) deliver(s *Session, buf []byte, front int) {
 		if s.cfg.ClampMSS {
 			encap.ClampMSSEthernet(frame, int(s.mtu.Load()))
 		}
-		in.pass(s, buf, front)
+		if s.port != nil {
+			in.bridge(s, buf, front)
+		} else {
+			in.pass(s, buf, front)
+		}
 		return
 	}
 	proto, info, _, err := encap.ParsePPP(frame)
@@ -108,7 +112,8 @@ func (in *inbound) pass(s *Session, buf []byte, front int) {
 // write gives one frame to the device, which stands for so many packets and bytes as came.
 func (in *inbound) write(s *Session, frame []byte, packets, bytes int) {
 	if s.annex != nil {
-		if h := (handed{s, frame, packets, bytes}); !in.outbox.give(s.annex.id, h) {
+		h := handed{s: s, buf: append(in.annexed.buffer(), frame...), packets: packets, bytes: bytes}
+		if !in.annexed.give(s.annex.id, h) {
 			in.refuse(h)
 		}
 		return

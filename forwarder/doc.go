@@ -32,6 +32,11 @@
 // can't (IP 115, no UDP checksum, or it refused once) as one message a packet. What arrives joined (UDP_GRO) is taken
 // apart and checked packet by packet; packets of a flow are joined again for the device within a batch.
 //
+// # Shared devices
+//
+// A TUN that many PPP sessions have in common routes (Shared.Claim, package lpm), a TAP of Ethernet sessions bridges (package
+// bridge). Any worker reads any frame from such a device and sends it itself, but for sessions whose packets are numbered.
+//
 // # Control side
 //
 // PPP frames that are not IP data are copied and punted through a bounded channel (Events); frames of the control

@@ -43,8 +43,9 @@ type inbound struct {
 	now     time.Duration
 	count   int // sessions
 
-	outbox   outbox // to annexes, by their numbers
 	handover handover
+	outbox   outbox // for outbound loops
+	annexed  outbox // for annexes, by their numbers
 	spare    []foreign
 	foreign  bool // packets at hand were handed over
 	// strangers limits their control messages.
@@ -220,8 +221,11 @@ func (in *inbound) datagram(l *listener, i int) {
 func (in *inbound) flush() {
 	in.join.Flush()
 	in.copies = in.copies[:0]
-	if len(in.outbox.boxes) > 0 {
-		in.outbox.send(in.refuse)
+	if in.outbox.waiting {
+		in.mail()
+	}
+	if in.annexed.waiting {
+		in.annexed.mail(in.refuse)
 	}
 	in.endRun()
 	in.stats.add(in.total.packets, in.total.bytes)

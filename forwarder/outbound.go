@@ -51,8 +51,9 @@ type outbound struct {
 	injected []injection
 
 	mailbox mailbox
-	outbox  outbox // to other workers' outbound loops, by worker; empty before the first shared device
+	outbox  outbox
 	reading parcel // room for what was in the mailbox
+	flooded []byte // frame that is being copied
 	fed     bool   // an annex reads devices for this loop
 }
 
@@ -76,7 +77,9 @@ type txMeta struct {
 	s     *Session
 	inner []byte // Ethernet frame or IP packet; the whole frame for PPP control; a super-packet when it was cut
 	wire  []byte
-	ip    bool // PPP only: inner is an IP packet
+	ip    bool     // PPP only: inner is an IP packet
+	quiet bool     // nobody is told when it is too big
+	from  *Session // whose peer has sent it, nil: the device
 	tos   int
 
 	segment int // bytes of wire that each packet but the last has, 0: wire is one packet
@@ -217,7 +220,7 @@ func (o *outbound) handle(e netio.Event) {
 			break
 		}
 		if n > deviceHeader {
-			o.frame(s, slot[:txHeadroom+n-deviceHeader])
+			o.frame(txMeta{s: s}, slot[:txHeadroom+n-deviceHeader])
 		} else {
 			o.used--
 		}
@@ -240,14 +243,15 @@ func (o *outbound) slot() []byte {
 	return o.slots[o.used-1]
 }
 
-// frame sends what a device handed out: buf[txHeadroom:], behind its virtio header, with the bytes before it free.
-func (o *outbound) frame(s *Session, buf []byte) {
-	inner := buf[txHeadroom:]
+// frame sends what a device handed out: buf[txHeadroom:], behind its virtio header, with the bytes before it free. m has
+// the session, and what else is known.
+func (o *outbound) frame(m txMeta, buf []byte) {
+	s, inner := m.s, buf[txHeadroom:]
 	if o.tap != nil {
 		o.read(s, inner)
 	}
 	link := s.link.Load()
-	m := txMeta{s: s, inner: inner, ip: s.ppp}
+	m.inner, m.ip = inner, s.ppp
 	need, proto := uint32(linkEthernet), encap.PPPProtocol(0)
 	if s.ppp {
 		switch inner[0] >> 4 {
@@ -348,7 +352,7 @@ func (o *outbound) send(m txMeta, buf []byte, front int) {
 	m.wire, m.packets, m.bytes = buf[at:], 1, len(m.inner)
 	w := o.way(s)
 	q := w.own
-	if s.tooLong(len(m.wire)) || m.ip && s.overMTU(len(m.inner)) {
+	if s.tooLong(len(m.wire)) || (m.ip || !s.ppp) && s.overMTU(m.inner, len(m.inner)) {
 		if !mayFragment(m, len(m.inner)) {
 			o.tooBig(m, len(m.wire)-len(m.inner))
 			return
@@ -377,8 +381,8 @@ func (s *Session) fits(wire int) bool { return s.tunnel.outer+wire <= s.tunnel.l
 func (o *outbound) round() {
 	o.takeInjected()
 	if len(o.shared) > 0 || o.fed {
-		o.outbox.send(o.refuse)
 		o.takeMail()
+		o.mail()
 	}
 	o.flush()
 	o.stats.add(o.total.packets, o.total.bytes)
@@ -391,15 +395,16 @@ func (o *outbound) round() {
 	}
 }
 
-// refuse drops what another loop has no room for.
-func (o *outbound) refuse(h handed) { o.drop(h.s, DropMixed) }
-
-// takeMail sends what other loops have read for sessions of this one.
+// takeMail sends what other loops have got for sessions: of shared devices, and of those that annexes read.
 func (o *outbound) takeMail() {
 	todo := o.mailbox.take(o.reading)
 	for i := range todo {
-		if o.has(todo[i].s) { // else removed meanwhile
-			o.frame(todo[i].s, todo[i].buf)
+		switch h := &todo[i]; {
+		case h.s == nil:
+			o.flood(h.from.shared, h.from, h.buf)
+		case h.s.annex != nil && !o.has(h.s): // removed meanwhile
+		default:
+			o.frame(txMeta{s: h.s, from: h.from, quiet: h.quiet}, h.buf)
 		}
 	}
 	o.reading = todo[:0]

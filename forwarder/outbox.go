@@ -6,23 +6,17 @@ import (
 	"culvert/forwarder/netio"
 )
 
-// outbox is what one loop has for others, copied: a parcel for each, sent at the end of a round or sooner. It costs one lock
-// a parcel.
-type outbox struct {
-	boxes   []*mailbox // [receiver]
-	parcels []parcel   // [receiver]
-	spare   [][]byte   // buffers
-}
-
 // parcel is frames that one loop has for another.
 type parcel []handed
 
-// handed is a frame on its way: of a device, with txHeadroom bytes before it, to the outbound loop that sends it; or,
-// behind its virtio header, to the thread that has the device.
+// handed is a frame on its way to another loop, behind its virtio header. To an outbound loop it is buf[txHeadroom:],
+// for s, or if that is nil for all that get what is flooded from a session. To an annex it is buf, for the device of s.
 type handed struct {
-	s              *Session
-	buf            []byte
-	packets, bytes int // that the frame stands for, on the way to a device
+	s, from *Session // from is nil for what the device has sent
+	quiet   bool
+	buf     []byte
+	// What a frame for an annex stands for.
+	packets, bytes int
 }
 
 // mailbox is where parcels arrive. Buffers are kept for reuse.
@@ -34,42 +28,69 @@ type mailbox struct {
 	free    [][]byte
 }
 
+// outbox is what one loop has collected for others.
+type outbox struct {
+	boxes   []*mailbox // [receiver]
+	parcels []parcel   // [receiver]
+	waiting bool
+	spare   [][]byte
+}
+
 // to adds a receiver.
 func (b *outbox) to(m *mailbox) {
 	b.boxes = append(b.boxes, m)
 	b.parcels = append(b.parcels, nil)
 }
 
-// give copies a frame into the parcel for a receiver; false when it is full.
+// buffer gives an empty buffer for what is to be given.
+func (b *outbox) buffer() (buf []byte) {
+	if n := len(b.spare); n > 0 {
+		buf, b.spare = b.spare[n-1][:0], b.spare[:n-1]
+	}
+	return buf
+}
+
+// giveWorker is give, where the receivers are the workers' outbound loops.
+func (b *outbox) giveWorker(f *Forwarder, worker int, h handed) bool {
+	if len(b.boxes) == 0 {
+		for _, w := range f.workers {
+			b.to(&w.out.mailbox)
+		}
+	}
+	return b.give(worker, h)
+}
+
+// give puts a frame, in a buffer of its own, into the parcel for a loop; false when that is full.
 func (b *outbox) give(to int, h handed) bool {
 	parcel := &b.parcels[to]
 	if len(*parcel) == handoverQueue {
+		b.spare = append(b.spare, h.buf)
 		return false
 	}
-	var buf []byte
-	if n := len(b.spare); n > 0 {
-		buf, b.spare = b.spare[n-1], b.spare[:n-1]
-	}
-	h.buf = append(buf[:0], h.buf...)
 	*parcel = append(*parcel, h)
+	b.waiting = true
 	return true
 }
 
-// send sends all parcels. What finds no room is refused.
-func (b *outbox) send(refuse func(handed)) {
-	for i, parcel := range b.parcels {
-		if len(parcel) == 0 {
+// mail sends all parcels: one lock a round and receiver. What finds no room is lost.
+func (b *outbox) mail(lost func(handed)) {
+	if !b.waiting {
+		return
+	}
+	b.waiting = false
+	for i, all := range b.parcels {
+		if len(all) == 0 {
 			continue
 		}
-		n, first := b.boxes[i].put(parcel, &b.spare)
-		for j, h := range parcel {
+		n, first := b.boxes[i].put(all, &b.spare)
+		for j, h := range all {
 			if j >= n {
-				refuse(h)
+				lost(h)
 				b.spare = append(b.spare, h.buf)
 			}
-			parcel[j] = handed{}
+			all[j] = handed{}
 		}
-		b.parcels[i] = parcel[:0]
+		b.parcels[i] = all[:0]
 		if first && n > 0 {
 			b.boxes[i].poller.Wake()
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"culvert/encap"
+	"culvert/forwarder/bridge"
 	"culvert/forwarder/netio"
 	"culvert/forwarder/tuntap"
 )
@@ -12,11 +13,6 @@ import (
 const sharedToken = 1 << 32
 
 func (o *outbound) addShared(sh *Shared) error {
-	if len(o.outbox.boxes) == 0 {
-		for _, w := range o.f.workers {
-			o.outbox.to(&w.out.mailbox)
-		}
-	}
 	token := len(o.shared)
 	for i, other := range o.shared {
 		if other == nil {
@@ -85,20 +81,72 @@ func (o *outbound) handleShared(sh *Shared) {
 			continue
 		}
 		buf := slot[:txHeadroom+n-deviceHeader]
+		if sh.bridge != nil {
+			o.bridge(sh, buf)
+			continue
+		}
 		s, why := sh.route(buf[txHeadroom:])
 		switch {
 		case s == nil:
 			o.used--
-			o.stats.drops[why].Add(1)
-			sh.drops[why].Add(1)
+			o.nobodys(sh, why)
 		case s.cfg.Sequence && s.worker.out != o:
-			if !o.outbox.give(s.worker.id, handed{s: s, buf: buf}) {
-				o.drop(s, DropMixed)
-			}
+			o.give(handed{s: s}, buf)
 			o.used--
 		default:
-			o.frame(s, buf)
+			o.frame(txMeta{s: s}, buf)
 		}
+	}
+}
+
+// nobodys books a frame from a shared device that is for no session.
+func (o *outbound) nobodys(sh *Shared, why DropReason) {
+	o.stats.drops[why].Add(1)
+	sh.drops[why].Add(1)
+}
+
+// bridge sends a frame of a shared TAP, in the slot that was taken last, to the sessions it is for.
+func (o *outbound) bridge(sh *Shared, buf []byte) {
+	to, v := sh.bridge.Decide(sh.bridge.Device(), buf[txHeadroom:])
+	switch {
+	case v == bridge.Flood:
+		// The slots are for the copies.
+		o.flooded = append(o.flooded[:0], buf...)
+		o.used--
+		o.flood(sh, nil, o.flooded)
+	case v != bridge.Forward:
+		o.used--
+		o.nobodys(sh, bridgeDrop(v))
+	case to.Owner().cfg.Sequence && to.Owner().worker.out != o:
+		o.give(handed{s: to.Owner()}, buf)
+		o.used--
+	default:
+		o.frame(txMeta{s: to.Owner()}, buf)
+	}
+}
+
+// flood sends a copy of a frame to all sessions that get what comes from one of them, nil for the device. No slot may be
+// in use for it. Copies that are too big are not answered: who knows whether they were for anybody there.
+func (o *outbound) flood(sh *Shared, from *Session, buf []byte) {
+	port, reached := sh.bridge.Device(), false
+	if from != nil {
+		port = from.port
+	}
+	sh.bridge.Each(port, func(s *Session) {
+		if s.link.Load()&linkEthernet == 0 {
+			return // no port yet, or none any more
+		}
+		reached = true
+		if s.cfg.Sequence && s.worker.out != o {
+			o.give(handed{s: s, quiet: true}, buf)
+			return
+		}
+		slot := o.slot()
+		n := copy(slot[txHeadroom-deviceHeader:], buf[txHeadroom-deviceHeader:])
+		o.frame(txMeta{s: s, quiet: true}, slot[:txHeadroom-deviceHeader+n])
+	})
+	if !reached && from == nil {
+		o.nobodys(sh, DropNoRoute)
 	}
 }
 
@@ -123,6 +171,31 @@ func oneLink(a []byte) bool {
 	return a[0] == 0xff || a[0] == 0xfe && a[1]&0xc0 == 0x80 || [16]byte(a) == [16]byte{}
 }
 
-// overMTU tells whether an IP packet of n bytes is more than the session's peer takes: a shared device's own MTU says
-// nothing about it.
-func (s *Session) overMTU(n int) bool { return s.shared != nil && n > int(s.mtu.Load()) }
+// overMTU tells whether a packet of n bytes like inner is more than the session's peer takes: a shared device's own MTU
+// says nothing about it.
+func (s *Session) overMTU(inner []byte, n int) bool {
+	return s.shared != nil && n > int(s.mtu.Load())+s.frameHeader(inner)
+}
+
+// frameHeader is how much of a frame the MTU that is set does not count.
+func (s *Session) frameHeader(frame []byte) int {
+	switch {
+	case s.ppp:
+		return 0
+	case s.tags != tagsKept && tagged(frame): // with tagsKept the tag is counted, see SetMTU
+		return encap.EthernetLen + encap.VLANTagLen
+	default:
+		return encap.EthernetLen
+	}
+}
+
+// give copies a frame into the parcel for its session's loop, which leaves at the end of the round.
+func (o *outbound) give(h handed, frame []byte) {
+	h.buf = append(o.outbox.buffer(), frame...)
+	if !o.outbox.giveWorker(o.f, h.s.worker.id, h) {
+		o.drop(h.s, DropMixed)
+	}
+}
+
+// mail sends what give has collected.
+func (o *outbound) mail() { o.outbox.mail(func(h handed) { o.drop(h.s, DropMixed) }) }

@@ -11,10 +11,12 @@ const module = "culvert/"
 
 // mayKnow lists, for the packages whose place in the order is fixed, the packages of ours they may import.
 var mayKnow = map[string][]string{
+	"docs":              {},
 	"encap":             {},
 	"pppfsm":            {"encap"},
 	"control":           {"encap"},
-	"forwarder":         {"encap", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap"},
+	"forwarder":         {"encap", "forwarder/bridge", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap"},
+	"forwarder/bridge":  {"encap"},
 	"forwarder/lpm":     {},
 	"forwarder/netio":   {"encap"},
 	"forwarder/offload": {"encap"},
@@ -26,7 +28,7 @@ var mayKnow = map[string][]string{
 	"internal/pool":     {},
 	"internal/metrics":  {"internal/mgmt"},
 	"internal/migrate":  {"internal/config"},
-	"internal/mgmt":     {"internal/version"},
+	"internal/mgmt":     {"docs", "internal/version"},
 	"internal/script":   {},
 	"internal/human":    {},
 	"internal/top":      {"internal/human", "internal/mgmt", "internal/top/quiet"},
@@ -38,8 +40,8 @@ var mayKnow = map[string][]string{
 
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
-	"encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
-	"internal/doctor", "forwarder/lpm", "internal/human",
+	"docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
+	"internal/doctor", "forwarder/bridge", "forwarder/lpm", "internal/human",
 }
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.

@@ -159,6 +159,7 @@ func TestCapture(t *testing.T) {
 			}
 			lns := run(t, plain(answering(nsA, `"the secret"`, port[0])))
 			allUp(t, lns.socket, 3)
+			allUp(t, a.socket, 3)
 			mustPing(t, nsB, "-I", "line0", "10.77.0.1")
 			ip(t, "-n", nsA, "addr", "add", "fd78:0::1/64", "dev", "lan0", "nodad")
 			eventually(t, "Ethernet", func() bool { return ping(nsB, "fd78:0::1") == nil })

@@ -84,6 +84,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
+	if err = checkHooks(cfg); err != nil {
+		return err
+	}
 	for _, w := range cfg.Warnings {
 		o.Log.Warn("configuration", zap.String("warning", w.Error()))
 	}
@@ -161,6 +164,7 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		duid:        serverDUID(),
 	}
 	d.setProcessors()
+	d.scripts = script.New(script.Options{Log: d.noisy.Named("script")})
 	if err := d.addPools(); err != nil {
 		d.teardown()
 		return nil, err
@@ -169,7 +173,6 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		d.teardown()
 		return nil, err
 	}
-	d.scripts = script.New(script.Options{Log: d.noisy.Named("script")})
 	d.plane = newPlane(d)
 	for i := range cfg.Tunnels {
 		if err := d.addTunnel(&cfg.Tunnels[i]); err != nil {
@@ -204,11 +207,15 @@ func (d *daemon) begin(now time.Time) {
 		}
 		d.openPPP(s, now)
 	}
+	for _, t := range d.tunnels {
+		d.tellStatic(mgmt.EventTunnelUp, t, "")
+	}
 	for _, l := range d.plane.dialers {
 		l.tick(d, now)
 	}
 	d.settlePlane(now)
 	d.net.Flush()
+	d.publish()
 }
 
 func (d *daemon) openPPP(s *session, now time.Time) {
@@ -232,7 +239,7 @@ func (d *daemon) stop() {
 	for _, s := range d.sessions {
 		if s.ppp != nil {
 			s.ppp.closing = true
-			s.ppp.link.Close(now, "shutting down")
+			s.ppp.link.Close(now, shuttingDown)
 			d.settle(s, now)
 		}
 	}
@@ -271,6 +278,7 @@ func (d *daemon) leaving() bool {
 
 // teardown waits for scripts, which may need the devices, and removes sessions, then devices, then tunnels, then workers.
 func (d *daemon) teardown() {
+	d.tellEnd()
 	d.endScripts()
 	d.lookups.close()
 	d.mu.Lock()

@@ -182,6 +182,8 @@ func TestDynamic(t *testing.T) {
 		}
 	}
 	traffic()
+	answersAsDescribed(t, lns.socket)
+	answersAsDescribed(t, a.socket)
 	for _, m := range tunnelsOf(t, lns.socket) {
 		if m.State != "established" || m.Sessions != 3 || m.TID == 0 || m.PTID == 0 || !strings.HasPrefix(m.Name, "access:") {
 			t.Errorf("tunnel %+v", m)

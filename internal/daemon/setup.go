@@ -17,6 +17,7 @@ type tunnel struct {
 	cfg      *config.Tunnel
 	fwd      *forwarder.Tunnel
 	conn     *connection // nil: static
+	told     bool        // static: that it is there
 	index    int         // in daemon.tunnels
 	sessions map[*session]struct{}
 	pathMTU  int // that the sessions' devices were last adapted to
@@ -241,7 +242,7 @@ func (d *daemon) removeSessions(all []*session) {
 	for i, s := range all {
 		why := "removed from the configuration"
 		if d.plane.closing {
-			why = "shutting down"
+			why = shuttingDown
 		}
 		d.tellDown(s, why) // unless there was another reason before
 		s.gone, s.removed = true, true

@@ -131,8 +131,8 @@ func fields[T any](text []byte) (T, *statusError) {
 	return v, nil
 }
 
-// flag reads a query parameter that is true or false, absent: false.
-func flag(q url.Values, param string) (bool, *statusError) {
+// boolean reads a query parameter that is true or false, absent: false.
+func boolean(q url.Values, param string) (bool, *statusError) {
 	switch v := q.Get(param); {
 	case v == "true":
 		return true, nil
@@ -162,7 +162,7 @@ func postReload(ctx context.Context, c Changer, q url.Values, text []byte) (body
 	if bad != nil {
 		return nil, bad
 	}
-	if r.DryRun, bad = flag(q, paramDryRun); bad != nil {
+	if r.DryRun, bad = boolean(q, paramDryRun); bad != nil {
 		return nil, bad
 	}
 	switch {

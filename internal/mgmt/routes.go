@@ -2,11 +2,13 @@ package mgmt
 
 import (
 	"cmp"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
+	"culvert/docs"
 	"culvert/internal/version"
 )
 
@@ -26,6 +28,7 @@ const (
 	pathVersion  = "/v1/version"
 	pathCapture  = "/v1/capture"
 	pathEvents   = "/v1/events"
+	pathOpenAPI  = "/openapi.json"
 )
 
 // Query parameters of pathSessions.
@@ -62,6 +65,7 @@ var routes = []route{
 	{path: pathVersion, answer: getVersion},
 	{path: pathCapture, params: captureParams, stream: (*handler).capture},
 	{path: pathEvents, stream: (*handler).events},
+	{path: pathOpenAPI, answer: getOpenAPI},
 }
 
 // find returns the route of a decoded path and the name behind it.
@@ -175,4 +179,11 @@ func getVersion(src Source, _ string, _ url.Values) (body, *statusError) {
 	info := version.Get()
 	info.Version = src.Version()
 	return one(info), nil
+}
+
+func getOpenAPI(Source, string, url.Values) (body, *statusError) {
+	return func(w io.Writer) error {
+		_, err := w.Write(docs.OpenAPI)
+		return err
+	}, nil
 }
