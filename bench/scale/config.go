@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 	"culvert/internal/netlab"
 )
 
@@ -87,7 +87,7 @@ lcp_echo_interval = %d
 type end struct {
 	ns      *netlab.Namespace
 	process *netlab.Process
-	client  *mgmt.Client
+	client  *client.Client
 }
 
 // start runs a culvert with a configuration.
@@ -98,7 +98,7 @@ func (e *end) start(c *Config, dir, name, text string) error {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	e.client = mgmt.NewClient(socket)
+	e.client = client.New(socket)
 	var err error
 	argv := []string{c.Binary, "run", "--config", file}
 	if c.Descriptors > 0 {
