@@ -48,7 +48,9 @@ func binary(t *testing.T) string {
 
 const unprivileged = `
 [api]
-socket = %q
+socket = %[2]q
+[hooks]
+session_up = "%[1]s/hook"
 [tunnel.ip]
 version = "l2tpv3"
 encap = "ip"
@@ -84,6 +86,8 @@ setpriv --reuid=nobody --regid=nogroup --clear-groups --no-new-privs \
   --inh-caps=-all,$3 --ambient-caps=-all,$3 --bounding-set=-all,$3 "$1" run --config "$2/c.toml" &
 trap 'kill $!; wait $!' EXIT
 for i in $(seq 100); do "$1" show tunnels --socket "$2/s" >/dev/null 2>&1 && break; sleep 0.1; done
+for i in $(seq 100); do [ -e "$2/hook.done" ] && break; sleep 0.1; done
+cat "$2/hook.done"
 "$1" show sessions --socket "$2/s"
 ip -br address
 ip route
@@ -105,7 +109,12 @@ func TestUnprivileged(t *testing.T) {
 	if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // nobody makes a socket there
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "c.toml"), fmt.Appendf(nil, unprivileged, filepath.Join(dir, "s")), 0o644); err != nil { //nolint:gosec // no secret
+	if err := os.WriteFile(filepath.Join(dir, "c.toml"), fmt.Appendf(nil, unprivileged, dir, filepath.Join(dir, "s")), 0o644); err != nil { //nolint:gosec // no secret
+		t.Fatal(err)
+	}
+	hook := fmt.Sprintf("#!/bin/sh\n(echo hook $1 $CULVERT_TUNNEL $CULVERT_SESSION $CULVERT_INTERFACE; "+
+		"/bin/grep -E '^(Cap|NoNew)' /proc/self/status) >%[1]s/hook.out\n/bin/mv %[1]s/hook.out %[1]s/hook.done\n", dir)
+	if err := os.WriteFile(filepath.Join(dir, "hook"), []byte(hook), 0o755); err != nil { //nolint:gosec // nobody runs it
 		t.Fatal(err)
 	}
 	caps := unit(t, "AmbientCapabilities")
@@ -123,6 +132,7 @@ func TestUnprivileged(t *testing.T) {
 	}
 	for _, want := range []string{
 		`ip/wire +eth +cvwire +1 +2 +\d+ +up `, `udp/line +ppp +cvline +3 +4 +\d+ +establish `,
+		`hook session_up ip wire cvwire\n`, `(?m)^CapEff:\t0+\nCapBnd:.*\nCapAmb:\t0+\nNoNewPrivs:\t1$`,
 		`(?m)^cvwire +UP +10\.78\.0\.1/24 fd78::1/64`, `(?m)^cvline `, `(?m)^10\.80\.0\.0/16 dev cvwire `,
 	} {
 		if !regexp.MustCompile(want).Match(out) {

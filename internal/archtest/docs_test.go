@@ -100,7 +100,7 @@ func TestTroubleshootingIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reasons := []string{"control_refused", "session_refused"}
+	reasons := []string{"control_refused", "session_refused", "script_refused"}
 	for r := forwarder.DropReason(0); r.Help() != ""; r++ {
 		reasons = append(reasons, r.String())
 	}

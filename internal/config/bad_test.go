@@ -57,6 +57,19 @@ var badFiles = []struct{ name, text, want string }{
 		"f.toml:1: arrays and inline tables are nested more than the maximum of 10000 levels deep",
 	},
 
+	// Hooks.
+	{"relative hook", minimal + "[hooks]\ndrain = \"hook\"\n", `f.toml:7: hooks.drain: must be an absolute path, such as "/etc/ppp/ip-up"`},
+	{"unknown hook", minimal + "[hooks]\nsession_ups = \"/hook\"\n", `f.toml:7: hooks.session_ups: unknown key (did you mean "session_up"?)`},
+	{"nobody's hook", minimal + "[hooks]\nuser = \"no such user\"\n", `f.toml:7: hooks.user: "no such user" is no user of this system`},
+	{"root's hook", minimal + "[hooks]\nuser = \"root\"\n", `f.toml:7: hooks.user: is root: leave it out, scripts of a culvert that root runs are root's`},
+	{"a hook's group", minimal + "[hooks]\ngroup = \"root\"\n", "f.toml:7: hooks.group: needs user"},
+	{"no such group", minimal + "[hooks]\nuser = \"nobody\"\ngroup = \"no such group\"\n", `f.toml:8: hooks.group: "no such group" is no group of this system`},
+	{
+		"too much for a hook", minimal + "[hooks]\ncapabilities = [\"net_admin\", \"setuid\", 3]\n",
+		`f.toml:7: hooks.capabilities: must be "net_admin", "net_bind_service", "net_raw" or "sys_admin", not "setuid"` + "\n" +
+			`f.toml:7: hooks.capabilities: must be an array in which each value is a string, not an integer`,
+	},
+
 	// Tables that must have names.
 	{"tunnel not a table", `tunnel = "t1"`, "f.toml:1: tunnel: must be a table, not a string"},
 	{

@@ -29,6 +29,7 @@ type Diff struct {
 	Profiles Changes[string] // [profile.session.NAME]
 	PPP      Changes[string]
 	Pools    Changes[string]
+	Hooks    Changes[string] // by event
 	Shared   Changes[string] // what is on one that changed has changed
 	// Restart names the keys that differ and cannot change while we run.
 	Restart []string
@@ -58,6 +59,7 @@ func (c *Config) Compare(next *Config, absent map[SessionName]bool) *Diff {
 		}
 	}
 	slices.Sort(d.Restart)
+	compareHooks(&d.Hooks, &c.Hooks, &next.Hooks)
 	m := comparer{known: map[[2]any]bool{}, shared: map[string]bool{}}
 	classify(&d.Shared, list(c.Shared), list(next.Shared), func(s *Shared) string { return s.Name }, func(a, b *Shared) outcome {
 		x, y := *a, *b
@@ -85,7 +87,7 @@ func (c *Config) Compare(next *Config, absent map[SessionName]bool) *Diff {
 // Any tells whether anything differs that can be changed.
 func (d *Diff) Any() bool {
 	return d.LogLevel || d.Tunnels.Any() || d.Sessions.Any() || d.Listens.Any() || d.Peers.Any() || d.Profiles.Any() ||
-		d.PPP.Any() || d.Pools.Any() || d.Shared.Any()
+		d.PPP.Any() || d.Hooks.Any() || d.Pools.Any() || d.Shared.Any()
 }
 
 // Any tells whether anything differs.

@@ -27,6 +27,10 @@ pseudowire = "eth"
 sid  = 3
 psid = 4
 
+[hooks]
+session_up   = "/up"
+session_down = "/down"
+
 [tunnel.dials]
 local  = "192.0.2.1:1702"
 peer   = "192.0.2.2:1702"
@@ -64,6 +68,7 @@ func keptAll() Diff {
 	return Diff{
 		Tunnels: Changes[string]{Kept: 2}, Sessions: Changes[SessionName]{Kept: 3}, Listens: Changes[string]{Kept: 1},
 		Peers: Changes[string]{Kept: 1}, Profiles: Changes[string]{Kept: 1}, PPP: Changes[string]{Kept: 1}, Pools: Changes[string]{Kept: 1},
+		Hooks: Changes[string]{Kept: 2},
 	}
 }
 
@@ -127,6 +132,13 @@ func TestCompare(t *testing.T) {
 			bothPPP(&d.PPP).Updated = names("p")
 			bothPPP(&d.Profiles).Updated = names("sub")
 			d.Sessions = Changes[SessionName]{Updated: session("static", "a"), Kept: 2}
+		}},
+		{"hooks", "session_up   =", "drain =", func(d *Diff) {
+			d.Hooks = Changes[string]{Added: names("drain"), Removed: names("session_up"), Kept: 1}
+		}},
+		{"hook", "/up", "/other", func(d *Diff) { d.Hooks = Changes[string]{Updated: names("session_up"), Kept: 1} }},
+		{"whom hooks run as", "[hooks]", "[hooks]\ncapabilities = [\"net_raw\"]", func(d *Diff) {
+			d.Hooks = Changes[string]{Updated: names("session_up", "session_down")}
 		}},
 		{"pool", "198.51.100.0/24", "198.51.100.0/25", func(d *Diff) {
 			d.Pools = Changes[string]{Changed: names("subs")}

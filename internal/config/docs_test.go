@@ -17,6 +17,7 @@ func keyLists() map[string][]string {
 		"Top level":                  slices.Sorted(maps.Keys(fileKeys)),
 		"[api]":                      slices.Sorted(maps.Keys(apiKeys)),
 		"[devices]":                  slices.Sorted(maps.Keys(devicesKeys)),
+		"[hooks]":                    slices.Sorted(maps.Keys(hooksKeys)),
 		"[pool.NAME]":                slices.Sorted(maps.Keys(poolKeys)),
 		"[tunnel.NAME]":              slices.Sorted(maps.Keys(tunnelKeys)),
 		"[tunnel.NAME.session.NAME]": slices.Sorted(maps.Keys(sessionKeys)),
@@ -95,6 +96,7 @@ func TestFullExample(t *testing.T) {
 		"Top level":                  {"", "\n["},
 		"[api]":                      {"\n[api]", "\n["},
 		"[devices]":                  {"\n[devices]", "\n["},
+		"[hooks]":                    {"\n# [hooks]", "\n# A tunnel"},
 		"[tunnel.NAME]":              {"\n[tunnel.t1]", "\n["},
 		"[tunnel.NAME.session.NAME]": {"\n[tunnel.t1.session.s1]", "\n[listen.udp]"},
 		"[listen.NAME]":              {"\n[listen.udp]", "\n["},
@@ -104,7 +106,7 @@ func TestFullExample(t *testing.T) {
 		"[shared.NAME]":              {"\n[shared.subscribers]", "\n["},
 		"[pool.NAME]":                {"\n[pool.lan]", "\n["},
 	}
-	tables := []string{"api", "devices", "tunnel", "ppp", "session", "pool", "listen", "peer", "profile", "shared"}
+	tables := []string{"api", "devices", "hooks", "tunnel", "ppp", "session", "pool", "listen", "peer", "profile", "shared"}
 	for heading, keys := range keyLists() {
 		_, part, _ := strings.Cut(text, parts[heading][0])
 		part, _, _ = strings.Cut(part, parts[heading][1])

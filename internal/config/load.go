@@ -91,6 +91,7 @@ var (
 		},
 		"api":     func(p *parser, v *node, f *file) { table(p, v, apiKeys, &f.API) },
 		"devices": func(p *parser, v *node, f *file) { table(p, v, devicesKeys, &f.Config) },
+		"hooks":   func(p *parser, v *node, f *file) { readHooks(p, v, &f.Hooks) },
 		"pool":    func(*parser, *node, *file) {},
 		"ppp":     func(*parser, *node, *file) {},
 		"shared":  func(*parser, *node, *file) {},

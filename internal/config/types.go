@@ -22,6 +22,7 @@ type Config struct {
 	Group    uint32 // interface group of every device we make
 	LogLevel string // debug, info, warn, error
 	Offload  bool   // let device and socket join and cut packets where the kernel can
+	Hooks    Hooks
 	Pools    []Pool
 	Shared   []Shared
 	Tunnels  []Tunnel

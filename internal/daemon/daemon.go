@@ -66,6 +66,7 @@ type daemon struct {
 	net         tuntap.Batch               // what is to be done to devices
 	news        []mgmt.Event               // to be published behind it
 	refused     uint64                     // sessions that had no device
+	annexes     int                        // of the data plane
 	ended       []*session                 // to be removed together
 	tuned       bool                       // the garbage collector is set for many sessions
 	growth      int                        // and was so before, in percent
@@ -82,6 +83,9 @@ type daemon struct {
 func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	if err = checkHooks(cfg); err != nil {
+		return err
 	}
 	for _, w := range cfg.Warnings {
 		o.Log.Warn("configuration", zap.String("warning", w.Error()))
@@ -137,9 +141,6 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 	if workers <= 0 {
 		workers = runtime.NumCPU()
 	}
-	// Each worker has two threads that stay in Go code and raw system calls while packets come. With fewer processors
-	// of Go's than threads they would take turns in slices of 10 ms, and the control side would wait for them.
-	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2*workers+2))
 	fwd, err := forwarder.New(forwarder.Options{
 		Workers: workers, NoOffload: !cfg.Offload, Log: log.Named("forwarder"),
 	})
@@ -162,6 +163,8 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		linkConfigs: make(map[linkKey]*pppfsm.Config),
 		duid:        serverDUID(),
 	}
+	d.setProcessors()
+	d.scripts = script.New(script.Options{Log: d.noisy.Named("script")})
 	if err := d.addPools(); err != nil {
 		d.teardown()
 		return nil, err
@@ -170,7 +173,6 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		d.teardown()
 		return nil, err
 	}
-	d.scripts = script.New(script.Options{Log: d.noisy.Named("script")})
 	d.plane = newPlane(d)
 	for i := range cfg.Tunnels {
 		if err := d.addTunnel(&cfg.Tunnels[i]); err != nil {
@@ -186,6 +188,13 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 	return d, nil
 }
 
+// setProcessors has Go use enough processors. Each worker has two threads that stay in Go code and raw system calls while
+// packets come, and each annex one. With fewer processors of Go's than threads they would take turns in slices of 10 ms,
+// and the control side would wait for them.
+func (d *daemon) setProcessors() {
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2*d.fwd.Workers()+d.annexes+2))
+}
+
 // begin opens everything, after all of it could be made.
 func (d *daemon) begin(now time.Time) {
 	d.mu.Lock()
@@ -198,11 +207,15 @@ func (d *daemon) begin(now time.Time) {
 		}
 		d.openPPP(s, now)
 	}
+	for _, t := range d.tunnels {
+		d.tellStatic(mgmt.EventTunnelUp, t, "")
+	}
 	for _, l := range d.plane.dialers {
 		l.tick(d, now)
 	}
 	d.settlePlane(now)
 	d.net.Flush()
+	d.publish()
 }
 
 func (d *daemon) openPPP(s *session, now time.Time) {
@@ -226,7 +239,7 @@ func (d *daemon) stop() {
 	for _, s := range d.sessions {
 		if s.ppp != nil {
 			s.ppp.closing = true
-			s.ppp.link.Close(now, "shutting down")
+			s.ppp.link.Close(now, shuttingDown)
 			d.settle(s, now)
 		}
 	}
@@ -265,6 +278,7 @@ func (d *daemon) leaving() bool {
 
 // teardown waits for scripts, which may need the devices, and removes sessions, then devices, then tunnels, then workers.
 func (d *daemon) teardown() {
+	d.tellEnd()
 	d.endScripts()
 	d.lookups.close()
 	d.mu.Lock()

@@ -35,7 +35,7 @@ func (s source) Drain(_ context.Context, r mgmt.DrainRequest) (report mgmt.Drain
 		if r.Off {
 			kind = mgmt.EventDrainEnd
 		}
-		d.feed.Publish(mgmt.Event{Type: kind})
+		d.announce(mgmt.Event{Time: eventTime(), Type: kind})
 		d.log.Info("drain", zap.Bool("draining", report.Draining), zap.Int("tunnels", report.Tunnels), zap.Int("sessions", report.Sessions))
 	}
 	return report, err

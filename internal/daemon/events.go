@@ -23,18 +23,20 @@ type told struct {
 
 // tell has an event published when what is to be done to devices has been: who hears of an interface finds it ready.
 func (d *daemon) tell(e mgmt.Event) {
-	if d.feed.Heard() {
-		e.Time = time.Now().UTC().Format(time.RFC3339Nano)
+	if d.wanted(e.Type) {
+		e.Time = eventTime()
 		if d.news = append(d.news, e); len(d.news) >= maxNews {
 			d.publish()
 		}
 	}
 }
 
+func eventTime() string { return time.Now().UTC().Format(time.RFC3339Nano) }
+
 // publish lets everybody know what was told.
 func (d *daemon) publish() {
 	for _, e := range d.news {
-		d.feed.Publish(e)
+		d.announce(e)
 	}
 	if len(d.news) > 0 {
 		clear(d.news)
@@ -55,7 +57,7 @@ func (d *daemon) tellUp(s *session) {
 	if s.ppp != nil {
 		s.told.user = s.ppp.link.Status().PeerName
 	}
-	if !d.feed.Heard() {
+	if !d.wanted(kind) {
 		return
 	}
 	e := d.eventOf(kind, s, "")
@@ -139,20 +141,24 @@ func (d *daemon) tellConnDown(k *connection, a control.ConnDown) {
 	d.tellConn(kind, k, a.Reason.String())
 }
 
+// shuttingDown is the reason of what goes with us.
+const shuttingDown = "shutting down"
+
 // tellStatic says that a static tunnel is there, or is no longer.
 func (d *daemon) tellStatic(kind string, t *tunnel, reason string) {
-	if t.conn == nil {
+	if up := kind == mgmt.EventTunnelUp; t.conn == nil && t.told != up {
+		t.told = up
 		d.tell(mgmt.Event{Type: kind, Tunnel: t.cfg.Name, Peer: endpoint(t.cfg.Peer), Reason: reason})
 	}
 }
 
 // tellReload says that the configuration is another one, or why not.
 func (d *daemon) tellReload(r mgmt.ReloadReport, refused error) {
-	e := mgmt.Event{Type: mgmt.EventReload, Changes: figures(r)}
+	e := mgmt.Event{Time: eventTime(), Type: mgmt.EventReload, Changes: figures(r)}
 	if refused != nil {
-		e = mgmt.Event{Type: mgmt.EventReloadRefused, Reason: refused.Error()}
+		e = mgmt.Event{Time: e.Time, Type: mgmt.EventReloadRefused, Reason: refused.Error()}
 	} else if len(r.Failed) > 0 {
 		e.Reason = strings.Join(r.Failed, "; ")
 	}
-	d.feed.Publish(e)
+	d.announce(e)
 }

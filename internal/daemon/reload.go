@@ -33,6 +33,9 @@ func (d *daemon) reload(q mgmt.ReloadRequest) (mgmt.ReloadReport, error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	next, err := config.Load(cmp.Or(q.File, d.cfg.File))
+	if err == nil {
+		err = checkHooks(next)
+	}
 	if err != nil {
 		if !q.DryRun {
 			d.log.Error("configuration refused, nothing is changed", zap.Error(err))

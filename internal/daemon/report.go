@@ -18,6 +18,7 @@ func reported(next *config.Config, d *config.Diff) mgmt.ReloadReport {
 		changeOf(mgmt.KindPPPProfile, &d.PPP),
 		changeOf(mgmt.KindPool, &d.Pools),
 		changeOf(mgmt.KindShared, &d.Shared),
+		changeOf(mgmt.KindHook, &d.Hooks),
 	}}
 	if d.LogLevel {
 		r.LogLevel = next.LogLevel

@@ -7,9 +7,7 @@ import (
 	"os/user"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"go.uber.org/zap"
 
@@ -54,7 +52,7 @@ func (d *daemon) hookDown(s *session, h **hook, now time.Time) {
 
 // runScript queues a program in the order of the session, and counts it when there is no room.
 func (d *daemon) runScript(s *session, path string, args, env []string) bool {
-	ok := d.scripts.Run(script.Job{Key: s.fullName(), Path: path, Args: args, Env: env})
+	ok := d.scripts.Run(script.Job{Key: s.fullName(), Path: path, Args: args, Env: env, As: d.scriptsAs()})
 	if !ok {
 		s.ppp.scriptsRefused++
 	}
@@ -151,12 +149,7 @@ func (d *daemon) ip6Up(s *session, a pppfsm.IPv6Up) {
 // follows when the link ends. The name is the peer's own choice: what cannot be printed in it becomes a question mark.
 func (d *daemon) authUp(s *session, peerName string) {
 	c := s.scriptsOf()
-	s.ppp.peerName = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, peerName)
+	s.ppp.peerName = plain(peerName)
 	args := []string{s.cfg.InterfaceName, s.ppp.peerName, invoker[1], s.fullName(), scriptSpeed}
 	s.ppp.auth = d.hookUp(s, c.AuthUp, c.AuthDown, args, s.scriptEnv())
 }

@@ -402,6 +402,9 @@ func (s source) Drops() []mgmt.Drop {
 	}, mgmt.Drop{
 		Reason: "session_refused", Count: noDevice,
 		Help: "sessions of dynamic tunnels that got no device or no place in the data plane: a name that is taken, memory, descriptors; the log says which",
+	}, mgmt.Drop{
+		Reason: "script_refused", Count: s.d.scripts.Stats().Refused,
+		Help: "hooks and scripts that were not run because too many waited",
 	})
 }
 

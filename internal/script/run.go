@@ -35,11 +35,17 @@ func run(ctx context.Context, j Job, timeout time.Duration) (res result) {
 	cmd.Env = append([]string{}, j.Env...) // nil would mean ours
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	as := j.As
+	if as == nil {
+		as = &As{}
+	}
+	cmd.SysProcAttr = as.attributes()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = lingering
 	begin := time.Now()
-	res.err = cmd.Run()
+	if res.err = start(cmd, as); res.err == nil {
+		res.err = cmd.Wait()
+	}
 	if errors.Is(res.err, exec.ErrWaitDelay) { // what it started may go on, unheard
 		res.err = nil
 	}
@@ -54,6 +60,10 @@ func (r *Runner) report(j Job, res result) {
 	fields := []zap.Field{zap.String("script", j.Path), zap.String("key", j.Key), zap.Duration("took", res.took)}
 	if res.output != "" {
 		fields = append(fields, zap.String("output", res.output))
+	}
+	var exit *exec.ExitError
+	if errors.As(res.err, &exit) && exit.Exited() {
+		fields = append(fields, zap.Int("status", exit.ExitCode()))
 	}
 	switch {
 	case res.timedOut:

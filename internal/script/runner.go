@@ -29,6 +29,7 @@ type Job struct {
 	Path string   // the program, absolute
 	Args []string // without the program's name
 	Env  []string // "NAME=value", all there is
+	As   *As      // nil: ourselves, without capabilities
 }
 
 // Stats counts jobs since New.
@@ -52,6 +53,7 @@ type Runner struct {
 	waiting int      // jobs that have not started
 	running int      // goroutines
 	closed  bool
+	full    bool          // refusing has been logged, and the queue was not half empty since
 	idle    chan struct{} // closed when the last goroutine ends after Close
 	stats   Stats
 }
@@ -87,9 +89,14 @@ func (r *Runner) Run(j Job) bool {
 	defer r.mu.Unlock()
 	if r.closed || r.waiting >= r.o.Queue {
 		r.stats.Refused++
-		r.o.Log.Error("script refused: too many wait", zap.String("script", j.Path), zap.String("key", j.Key))
+		if !r.full {
+			r.full = true
+			r.o.Log.Error("script refused: too many wait, or this is the end; further ones are counted, not logged",
+				zap.String("script", j.Path), zap.String("key", j.Key), zap.Uint64("refused", r.stats.Refused))
+		}
 		return false
 	}
+	r.full = r.full && r.waiting >= r.o.Queue/2
 	q := r.queues[j.Key]
 	if q == nil {
 		q = &queue{}

@@ -1,4 +1,4 @@
-package mgmt
+package client
 
 // ReloadRequest is what `reload` and `check --diff` ask for.
 type ReloadRequest struct {
@@ -49,6 +49,7 @@ const (
 	KindPPPProfile     = "ppp profile"
 	KindPool           = "pool"
 	KindShared         = "shared device"
+	KindHook           = "hook"
 )
 
 // DisconnectRequest says what `disconnect` ends: one of its fields is set.
