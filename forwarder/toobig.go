@@ -55,6 +55,8 @@ func (o *outbound) tooBig(m txMeta, overhead int) {
 	case len(b) == deviceHeader:
 	case m.from != nil:
 		m.from.answer(b)
+	case s.annex != nil:
+		s.annex.answer(s, b)
 	default:
 		_ = s.dev.Write(b)
 	}

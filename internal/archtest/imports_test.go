@@ -11,6 +11,7 @@ const module = "culvert/"
 
 // mayKnow lists, for the packages whose place in the order is fixed, the packages of ours they may import.
 var mayKnow = map[string][]string{
+	"client":            {"internal/version"},
 	"docs":              {},
 	"encap":             {},
 	"pppfsm":            {"encap"},
@@ -28,10 +29,10 @@ var mayKnow = map[string][]string{
 	"internal/pool":     {},
 	"internal/metrics":  {"internal/mgmt"},
 	"internal/migrate":  {"internal/config"},
-	"internal/mgmt":     {"docs", "internal/version"},
+	"internal/mgmt":     {"client", "docs", "internal/version"},
 	"internal/script":   {},
 	"internal/human":    {},
-	"internal/top":      {"internal/human", "internal/mgmt", "internal/top/quiet"},
+	"internal/top":      {"client", "internal/human", "internal/top/quiet"},
 	"internal/version":  {},
 	"internal/netlab":   {},
 	"internal/testenv":  {},
@@ -40,7 +41,7 @@ var mayKnow = map[string][]string{
 
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
-	"docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
+	"client", "docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
 	"internal/doctor", "forwarder/bridge", "forwarder/lpm", "internal/human",
 }
 

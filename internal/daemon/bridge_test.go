@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
@@ -85,7 +86,7 @@ netns = %q
 
 func (i *instance) macs(shared string) map[string]string {
 	i.t.Helper()
-	all, err := mgmt.Get(context.Background(), mgmt.NewClient(i.socket), mgmt.QueryMACs(shared))
+	all, err := client.New(i.socket).MACs(context.Background(), shared)
 	if err != nil {
 		i.t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func TestBridge(t *testing.T) {
 	eventually(t, "all sessions up", func() bool {
 		up := 0
 		for _, socket := range []string{a.socket, b.socket} {
-			all, err := mgmt.Get(context.Background(), mgmt.NewClient(socket), mgmt.QuerySessions(mgmt.Filter{State: "up"}))
+			all, err := client.Collect(client.New(socket).Sessions(context.Background(), client.Filter{State: "up"}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,6 +163,7 @@ func TestBridge(t *testing.T) {
 	bridgeIsolates(t, a.instance, nsB)
 	bridgeLearns(t, a.instance, nsA, nsB)
 	bridgeCaptured(t, a.instance, nsB)
+	answersAsDescribed(t, a.socket)
 	transfer(t, nsA, nsB[0], "10.78.0.11:7009", 4<<20) // super-packets
 	transfer(t, nsB[2], nsB[0], "10.78.0.11:7010", 1<<20)
 	bridgeReloads(t, a, hub(nsA, ports), nsA, nsB)
