@@ -23,15 +23,6 @@ func answersAsDescribed(t *testing.T, socket string) {
 		name := url.PathEscape(tunnel.Name)
 		targets = append(targets, "/v1/tunnels/"+name, "/v1/tunnels/"+name+"/messages")
 	}
-	devices, err := client.New(socket).Shared(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range devices {
-		if d.Pseudowire == "eth" {
-			targets = append(targets, "/v1/shared/"+url.PathEscape(d.Name)+"/macs")
-		}
-	}
 	all, err := client.Collect(client.New(socket).Sessions(t.Context(), client.Filter{}))
 	if err != nil || len(all) == 0 {
 		t.Fatalf("%d sessions, %v", len(all), err)
