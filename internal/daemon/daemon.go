@@ -209,6 +209,7 @@ func (d *daemon) begin(now time.Time) {
 	}
 	d.settlePlane(now)
 	d.net.Flush()
+	d.fwd.Flush()
 	d.publish()
 }
 
@@ -238,6 +239,7 @@ func (d *daemon) stop() {
 		}
 	}
 	d.net.Flush()
+	d.fwd.Flush()
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
