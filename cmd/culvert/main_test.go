@@ -223,6 +223,10 @@ func (source) Profiles() []mgmt.Profile {
 	return []mgmt.Profile{{Kind: "session", Name: "subs", Sessions: 12345, Up: 12000}, {Kind: "ppp", Name: "none"}}
 }
 
+func (source) Levels() []mgmt.LogLevel {
+	return []mgmt.LogLevel{{Kind: mgmt.LevelOfSubsystem, Name: "ppp", Level: "info"}, {Kind: mgmt.LevelOfTunnel, Name: "t1", Level: "debug", Own: true}}
+}
+
 func (source) Config() (mgmt.Config, error) {
 	return mgmt.Config{File: "/etc/culvert/culvert.toml", Text: "a = \"b\u001b\"\n[x]\n"}, nil
 }

@@ -42,6 +42,14 @@ func (c *changer) Delete(_ context.Context, r mgmt.DeleteRequest) (mgmt.ReloadRe
 	return mgmt.ReloadReport{Changes: []mgmt.Change{{Kind: "session", Removed: []string{r.Tunnel + r.Session}}}, Failed: []string{"f:1: k: bad"}}, c.err
 }
 
+func (c *changer) Debug(_ context.Context, r mgmt.DebugRequest) (mgmt.LogLevel, error) {
+	level := r.Level
+	if level == mgmt.LevelDefault {
+		level = "warn"
+	}
+	return mgmt.LogLevel{Kind: r.Kind, Name: r.Name, Level: level, Own: level == r.Level}, c.err
+}
+
 func (c *changer) Disconnect(_ context.Context, r mgmt.DisconnectRequest) (mgmt.DisconnectReport, error) {
 	return mgmt.DisconnectReport{Sessions: []string{r.Session + r.User + r.Address}, Tunnel: r.Tunnel}, c.err
 }

@@ -29,6 +29,7 @@ var mayKnow = map[string][]string{
 	"internal/migrate":  {"internal/config"},
 	"internal/mgmt":     {"docs", "internal/version"},
 	"internal/script":   {},
+	"internal/levels":   {},
 	"internal/human":    {},
 	"internal/top":      {"internal/human", "internal/mgmt", "internal/top/quiet"},
 	"internal/version":  {},

@@ -127,6 +127,9 @@ func QueryProfiles() Query[[]Profile] { return Query[[]Profile]{pathProfiles} }
 // QueryConfig asks for the configuration that runs.
 func QueryConfig() Query[Config] { return Query[Config]{pathConfig} }
 
+// QueryLevels asks what is logged.
+func QueryLevels() Query[[]LogLevel] { return Query[[]LogLevel]{pathLevels} }
+
 // QueryVersion asks what the daemon was made from.
 func QueryVersion() Query[version.Info] { return Query[version.Info]{pathVersion} }
 

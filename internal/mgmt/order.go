@@ -42,6 +42,9 @@ func OrderAdd(r AddRequest) Order[ReloadReport] { return Order[ReloadReport]{pat
 // OrderDelete asks for a tunnel or a session to be removed.
 func OrderDelete(r DeleteRequest) Order[ReloadReport] { return Order[ReloadReport]{pathDelete, r} }
 
+// OrderDebug asks for another log level.
+func OrderDebug(r DebugRequest) Order[LogLevel] { return Order[LogLevel]{pathDebug, r} }
+
 // Do gives an order, waits for it to be carried out, however long that takes, and decodes the answer.
 func Do[T any](ctx context.Context, c *Client, o Order[T]) (T, error) {
 	var v T
