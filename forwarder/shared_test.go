@@ -378,7 +378,7 @@ func TestSharedComesAndGoes(t *testing.T) {
 	r.wires[1].put(ip)
 	r.arrives(0, ip)
 	eth := SessionConfig{Name: "e", LocalID: 9, PeerID: 9, Shared: again}
-	if _, err := r.f.AddSession(tun, eth); !errors.Is(err, ErrSharedPPP) {
+	if _, err := r.f.AddSession(tun, eth); !errors.Is(err, ErrSharedKind) {
 		t.Errorf("Ethernet on a TUN: %v", err)
 	}
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 func newDebug() *cobra.Command {
@@ -26,13 +26,13 @@ func newDebug() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c := mgmt.NewClient(flags.socket)
-			var all []mgmt.LogLevel
+			c := client.New(flags.socket)
+			var all []client.LogLevel
 			if r == nil {
-				all, err = mgmt.Get(cmd.Context(), c, mgmt.QueryLevels())
+				all, err = c.Levels(cmd.Context())
 			} else {
-				all = make([]mgmt.LogLevel, 1)
-				all[0], err = mgmt.Do(cmd.Context(), c, mgmt.OrderDebug(*r))
+				all = make([]client.LogLevel, 1)
+				all[0], err = c.Debug(cmd.Context(), *r)
 			}
 			if err != nil {
 				return err
@@ -56,18 +56,18 @@ func newDebug() *cobra.Command {
 }
 
 // debugRequest is what the arguments ask for, nil: the list.
-func debugRequest(args []string) (*mgmt.DebugRequest, error) {
+func debugRequest(args []string) (*client.DebugRequest, error) {
 	const usage = "nothing, SUBSYSTEM LEVEL, or tunnel NAME on|off is expected"
 	switch {
 	case len(args) == 0:
 		return nil, nil //nolint:nilnil // the list
 	case len(args) == 3 && args[0] == "tunnel":
-		r := &mgmt.DebugRequest{Kind: mgmt.LevelOfTunnel, Name: args[1], Level: args[2]}
+		r := &client.DebugRequest{Kind: client.LevelOfTunnel, Name: args[1], Level: args[2]}
 		switch args[2] {
 		case "on":
 			r.Level = "debug"
 		case "off":
-			r.Level = mgmt.LevelDefault
+			r.Level = client.LevelDefault
 		default:
 			if !isLevel(args[2]) {
 				return nil, usagef("%q is neither on nor off nor a level", args[2])
@@ -79,10 +79,10 @@ func debugRequest(args []string) (*mgmt.DebugRequest, error) {
 	case !isLevel(args[1]):
 		return nil, usagef("unknown level %q, only debug, info, warn, error, default", args[1])
 	}
-	return &mgmt.DebugRequest{Kind: mgmt.LevelOfSubsystem, Name: args[0], Level: args[1]}, nil
+	return &client.DebugRequest{Kind: client.LevelOfSubsystem, Name: args[0], Level: args[1]}, nil
 }
 
 func isLevel(s string) bool {
 	_, ok := logLevels[s]
-	return ok || s == mgmt.LevelDefault
+	return ok || s == client.LevelDefault
 }

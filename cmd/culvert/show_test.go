@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 func TestShow(t *testing.T) {
@@ -111,7 +111,7 @@ func TestShowFails(t *testing.T) {
 func TestShowHostile(t *testing.T) {
 	var b strings.Builder
 	w := bufio.NewWriter(&b)
-	if err := dropTable(w, []mgmt.Drop{{Reason: "a\tb\nc\x1b[31m\u202e", Help: "\xff"}}); err != nil {
+	if err := dropTable(w, []client.Drop{{Reason: "a\tb\nc\x1b[31m\u202e", Help: "\xff"}}); err != nil {
 		t.Fatal(err)
 	}
 	_ = w.Flush()

@@ -73,6 +73,7 @@ type daemon struct {
 	net         tuntap.Batch               // what is to be done to devices
 	news        []mgmt.Event               // to be published behind it
 	refused     uint64                     // sessions that had no device
+	annexes     int                        // of the data plane
 	ended       []*session                 // to be removed together
 	tuned       bool                       // the garbage collector is set for many sessions
 	growth      int                        // and was so before, in percent
@@ -155,9 +156,6 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 	if workers <= 0 {
 		workers = runtime.NumCPU()
 	}
-	// Each worker has two threads that stay in Go code and raw system calls while packets come. With fewer processors
-	// of Go's than threads they would take turns in slices of 10 ms, and the control side would wait for them.
-	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2*workers+2))
 	fwd, err := forwarder.New(forwarder.Options{
 		Workers: workers, NoOffload: !cfg.Offload, Log: log.Named("forwarder"),
 	})
@@ -185,6 +183,7 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		linkConfigs: make(map[linkKey]*pppfsm.Config),
 		duid:        serverDUID(),
 	}
+	d.setProcessors()
 	d.scripts = script.New(script.Options{Log: d.noisy.Named(logScript)})
 	if err := d.addPools(); err != nil {
 		d.teardown()
@@ -207,6 +206,13 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 	}
 	d.begin(time.Now())
 	return d, nil
+}
+
+// setProcessors has Go use enough processors. Each worker has two threads that stay in Go code and raw system calls while
+// packets come, and each annex one. With fewer processors of Go's than threads they would take turns in slices of 10 ms,
+// and the control side would wait for them.
+func (d *daemon) setProcessors() {
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2*d.fwd.Workers()+d.annexes+2))
 }
 
 // begin opens everything, after all of it could be made.

@@ -9,12 +9,13 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"culvert/client"
 	"culvert/internal/levels"
 	"culvert/internal/mgmt"
 )
 
 func (i *instance) debug(kind, name, level string) (mgmt.LogLevel, error) {
-	return mgmt.Do(context.Background(), mgmt.NewClient(i.socket), mgmt.OrderDebug(mgmt.DebugRequest{Kind: kind, Name: name, Level: level}))
+	return client.New(i.socket).Debug(context.Background(), mgmt.DebugRequest{Kind: kind, Name: name, Level: level})
 }
 
 // TestDebug: one tunnel's frames are logged as long as somebody wants them, without what is in them.
@@ -58,7 +59,7 @@ func TestDebug(t *testing.T) {
 	if _, err := i.debug(mgmt.LevelOfSubsystem, "ppp", "warn"); err != nil {
 		t.Error(err)
 	}
-	all, err := mgmt.Get(context.Background(), mgmt.NewClient(i.socket), mgmt.QueryLevels())
+	all, err := client.New(i.socket).Levels(context.Background())
 	if err != nil || len(all) != len(Subsystems())+1 {
 		t.Fatalf("%+v, %v", all, err)
 	}
@@ -82,8 +83,10 @@ func TestDebugControl(t *testing.T) {
 	lns := runWith(t, parse(t, answering(nsA, `"the secret"`, port[0])), Options{Log: zap.New(core), Levels: lv})
 	run(t, dialing(newNS(t), "udp", "127.0.0.2:"+strconv.Itoa(port[1]), "127.0.0.1:"+strconv.Itoa(port[0]), "the secret", 0))
 	eventually(t, "up", func() bool {
-		all, err := mgmt.Get(context.Background(), mgmt.NewClient(lns.socket), mgmt.QuerySessions(mgmt.Filter{State: "up"}))
-		return err == nil && len(all) > 0
+		for _, err := range client.New(lns.socket).Sessions(context.Background(), client.Filter{State: "up"}) {
+			return err == nil
+		}
+		return false
 	})
 	seen := map[any]bool{}
 	for _, e := range logs.FilterMessage("control message").All() {

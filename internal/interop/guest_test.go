@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // peerDevice is the device of a culvert in the guest.
@@ -66,9 +66,9 @@ func guestShow[T any](t *testing.T, g *guestCulvert, what string) (v T) {
 }
 
 // session gives the state of its only session.
-func (g *guestCulvert) session(t *testing.T) mgmt.Session {
+func (g *guestCulvert) session(t *testing.T) client.Session {
 	t.Helper()
-	all := guestShow[[]mgmt.Session](t, g, "sessions")
+	all := guestShow[[]client.Session](t, g, "sessions")
 	if len(all) != 1 {
 		t.Fatalf("%d sessions in the guest: %+v", len(all), all)
 	}
@@ -81,7 +81,7 @@ func (g *guestCulvert) offloads(t *testing.T, worker ...string) {
 	if got, want := g.session(t).Offloads, []string{"csum", "tso4", "tso6", "ecn"}; !slices.Equal(got, want) {
 		t.Errorf("device in the guest: offloads %q, want %q", got, want)
 	}
-	for _, w := range guestShow[[]mgmt.Worker](t, g, "workers") {
+	for _, w := range guestShow[[]client.Worker](t, g, "workers") {
 		if w.Sessions > 0 && !slices.Equal(w.Offloads, worker) {
 			t.Errorf("worker in the guest: offloads %q, want %q", w.Offloads, worker)
 		}
@@ -92,7 +92,7 @@ func (g *guestCulvert) offloads(t *testing.T, worker ...string) {
 // its link was open.
 func (g *guestCulvert) noDrops(t *testing.T) {
 	t.Helper()
-	for _, d := range guestShow[[]mgmt.Drop](t, g, "drops") {
+	for _, d := range guestShow[[]client.Drop](t, g, "drops") {
 		beginning := d.Reason == "not_open" || d.Reason == "session"
 		if d.Count > 4 || d.Count > 0 && !beginning {
 			t.Errorf("the guest dropped %d: %s", d.Count, d.Reason)

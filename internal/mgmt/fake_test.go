@@ -122,7 +122,7 @@ func newFake() *fakeSource {
 	return &fakeSource{
 		tunnels: []Tunnel{
 			{Name: "t2", Transport: "ip", Local: "192.0.2.1", Peer: "192.0.2.9", TID: 3, PTID: 4, State: "up", PathMTU: 1400},
-			{Name: "t1", Transport: "udp", Local: "192.0.2.1:1701", Peer: "192.0.2.2:1701", TID: 1, PTID: 2, State: "up", PathMTU: 1500, Sessions: 2, Traffic: Traffic{1, 2, 3, 4}},
+			{Name: "t1", Transport: "udp", Local: "192.0.2.1:1701", Peer: "192.0.2.2:1701", TID: 1, PTID: 2, State: "up", PathMTU: 1500, Sessions: 2, Traffic: Traffic{RxPackets: 1, RxBytes: 2, TxPackets: 3, TxBytes: 4}},
 		},
 		sessions: []Session{
 			{Name: "a", Tunnel: "t2", Pseudowire: "eth", SID: 7, PSID: 8, Interface: "tap0", State: "up", MTU: 1362},
@@ -132,7 +132,7 @@ func newFake() *fakeSource {
 			{Name: "a b/%2F?#\u00e9", Tunnel: "t1", Pseudowire: "eth", SID: 10, PSID: 10, State: "down"},
 		},
 		messages: map[string][]Message{"t1": {
-			{Time: "2026-01-02T03:04:05.6Z", Direction: "sent", Peer: "192.0.2.2:1701", Type: "ICRQ", CCID: 2, Ns: 3, Nr: 4, Length: 99, LocalSession: 5, AVPs: []AVP{{"Remote End ID", "sub_1", true, true}}},
+			{Time: "2026-01-02T03:04:05.6Z", Direction: "sent", Peer: "192.0.2.2:1701", Type: "ICRQ", CCID: 2, Ns: 3, Nr: 4, Length: 99, LocalSession: 5, AVPs: []AVP{{Name: "Remote End ID", Value: "sub_1", Mandatory: true, Hidden: true}}},
 			{Time: "2026-01-02T03:04:05.7Z", Direction: "received", Peer: "192.0.2.2:1701", Type: "ZLB", CCID: 1, Ns: 4, Nr: 4, Length: 12, AVPs: []AVP{}, Problem: "none really"},
 		}},
 		workers: []Worker{{ID: 1, Sessions: 1}, {ID: 0, Sessions: 2, Punted: 3}},

@@ -16,6 +16,7 @@ import (
 	"github.com/pb33f/libopenapi/datamodel"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"culvert/client"
 	"culvert/docs"
 	"culvert/internal/mgmt/mgmttest"
 	"culvert/internal/version"
@@ -166,7 +167,7 @@ func describe(t *testing.T) object {
 		"openapi": "3.1.0",
 		"info": object{
 			"title": "culvert management API", "version": "1", "summary": "Tunnels and sessions of a running culvert",
-			"description": "HTTP/1.1 on a Unix socket, " + DefaultSocket + " unless configured otherwise. HEAD works wherever GET does. " +
+			"description": "HTTP/1.1 on a Unix socket, " + client.DefaultSocket + " unless configured otherwise. HEAD works wherever GET does. " +
 				"Objects may get more fields; requests must not have others than these. docs/api.md says more.",
 			"license": object{"name": "MIT", "identifier": "MIT"},
 		},

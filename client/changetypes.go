@@ -1,4 +1,4 @@
-package mgmt
+package client
 
 // ReloadRequest is what `reload` and `check --diff` ask for.
 type ReloadRequest struct {
