@@ -127,7 +127,7 @@ func (d *daemon) handle(e forwarder.Event, now time.Time) error {
 		if s := d.byFwd[e.Session]; s != nil {
 			s.lost = true
 			d.tellDown(s, "its device was removed by somebody else")
-			d.log.Error("device was removed by somebody else", zap.String("session", s.cfg.Name),
+			d.log.Error("device was removed by somebody else", zap.String("session", s.fullName()),
 				zap.String("interface", s.cfg.InterfaceName))
 		}
 	case forwarder.EventFailed:
@@ -142,6 +142,7 @@ func (d *daemon) frame(s *session, b []byte, now time.Time) {
 		s.circuit.keep(b)
 		return
 	}
+	d.traceFrame(s, false, b)
 	s.ppp.link.Input(now, b)
 	d.settle(s, now)
 }
