@@ -235,6 +235,7 @@ func (d *daemon) begin(now time.Time) {
 	}
 	d.settlePlane(now)
 	d.net.Flush()
+	d.fwd.Flush()
 	d.publish()
 }
 
@@ -264,6 +265,7 @@ func (d *daemon) stop() {
 		}
 	}
 	d.net.Flush()
+	d.fwd.Flush()
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
