@@ -25,6 +25,7 @@ const (
 	pathShared   = "/v1/shared"
 	pathProfiles = "/v1/profiles"
 	pathConfig   = "/v1/config"
+	pathLevels   = "/v1/levels"
 	pathVersion  = "/v1/version"
 	pathCapture  = "/v1/capture"
 	pathEvents   = "/v1/events"
@@ -62,6 +63,7 @@ var routes = []route{
 	{path: pathShared, answer: getShared},
 	{path: pathProfiles, answer: getProfiles},
 	{path: pathConfig, answer: getConfig},
+	{path: pathLevels, answer: getLevels},
 	{path: pathVersion, answer: getVersion},
 	{path: pathCapture, params: captureParams, stream: (*handler).capture},
 	{path: pathEvents, stream: (*handler).events},
@@ -173,6 +175,10 @@ func getConfig(src Source, _ string, _ url.Values) (body, *statusError) {
 		return nil, failf(http.StatusInternalServerError, "%v", err)
 	}
 	return one(c), nil
+}
+
+func getLevels(src Source, _ string, _ url.Values) (body, *statusError) {
+	return list(src.Levels()), nil
 }
 
 func getVersion(src Source, _ string, _ url.Values) (body, *statusError) {

@@ -18,6 +18,8 @@ type (
 	Pool              = client.Pool
 	Shared            = client.Shared
 	Profile           = client.Profile
+	LogLevel          = client.LogLevel
+	DebugRequest      = client.DebugRequest
 	Config            = client.Config
 	Event             = client.Event
 	ReloadRequest     = client.ReloadRequest
@@ -37,6 +39,9 @@ type (
 const (
 	ProfilePPP          = client.ProfilePPP
 	ProfileSession      = client.ProfileSession
+	LevelOfSubsystem    = client.LevelOfSubsystem
+	LevelOfTunnel       = client.LevelOfTunnel
+	LevelDefault        = client.LevelDefault
 	KindTunnel          = client.KindTunnel
 	KindSession         = client.KindSession
 	KindListen          = client.KindListen
