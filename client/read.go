@@ -77,6 +77,11 @@ func (c *Client) Workers(ctx context.Context) ([]Worker, error) {
 // Drops lists all reasons for which packets are dropped.
 func (c *Client) Drops(ctx context.Context) ([]Drop, error) { return one[[]Drop](ctx, c, "/v1/drops") }
 
+// Levels lists what is logged: the subsystems' levels, then those of tunnels.
+func (c *Client) Levels(ctx context.Context) ([]LogLevel, error) {
+	return one[[]LogLevel](ctx, c, "/v1/levels")
+}
+
 // Pools lists all pools.
 func (c *Client) Pools(ctx context.Context) ([]Pool, error) { return one[[]Pool](ctx, c, "/v1/pools") }
 

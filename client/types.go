@@ -201,6 +201,23 @@ type Config struct {
 	Text string `json:"text"` // TOML without comments, secrets hidden
 }
 
+// LogLevel is from where on something is logged.
+type LogLevel struct {
+	Kind  string `json:"kind"` // "subsystem", or "tunnel": all that is about it
+	Name  string `json:"name"`
+	Level string `json:"level"` // "debug", "info", "warn", "error"
+	Own   bool   `json:"own"`   // false: it is that of the configuration or the command line
+}
+
+// The kinds of LogLevel.
+const (
+	LevelOfSubsystem = "subsystem"
+	LevelOfTunnel    = "tunnel"
+)
+
+// LevelDefault as a level asked for takes away the one that was set.
+const LevelDefault = "default"
+
 // Profile is what `show profiles` prints of one profile.
 type Profile struct {
 	Kind     string `json:"kind"` // "ppp" or "session"

@@ -231,6 +231,10 @@ func (source) Profiles() []client.Profile {
 	return []client.Profile{{Kind: "session", Name: "subs", Sessions: 12345, Up: 12000}, {Kind: "ppp", Name: "none"}}
 }
 
+func (source) Levels() []client.LogLevel {
+	return []client.LogLevel{{Kind: client.LevelOfSubsystem, Name: "ppp", Level: "info"}, {Kind: client.LevelOfTunnel, Name: "t1", Level: "debug", Own: true}}
+}
+
 func (source) Config() (client.Config, error) {
 	return client.Config{File: "/etc/culvert/culvert.toml", Text: "a = \"b\u001b\"\n[x]\n"}, nil
 }

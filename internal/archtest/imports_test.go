@@ -31,6 +31,7 @@ var mayKnow = map[string][]string{
 	"internal/migrate":  {"internal/config"},
 	"internal/mgmt":     {"client", "docs", "internal/version"},
 	"internal/script":   {},
+	"internal/levels":   {},
 	"internal/human":    {},
 	"internal/top":      {"client", "internal/human", "internal/top/quiet"},
 	"internal/version":  {},

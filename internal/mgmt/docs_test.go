@@ -103,6 +103,7 @@ func TestDocumentedFields(t *testing.T) {
 		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Shared": reflect.TypeFor[Shared](), "MAC": reflect.TypeFor[MAC](), "Profile": reflect.TypeFor[Profile](), "Config": reflect.TypeFor[Config](), "Version": reflect.TypeFor[version.Info](),
 		"ReloadRequest": reflect.TypeFor[ReloadRequest](), "ReloadReport": reflect.TypeFor[ReloadReport](), "Change": reflect.TypeFor[Change](),
 		"Event":        reflect.TypeFor[Event](),
+		"DebugRequest": reflect.TypeFor[DebugRequest](), "LogLevel": reflect.TypeFor[LogLevel](),
 		"DrainRequest": reflect.TypeFor[DrainRequest](), "DrainReport": reflect.TypeFor[DrainReport](),
 		"AddRequest": reflect.TypeFor[AddRequest](), "DeleteRequest": reflect.TypeFor[DeleteRequest](),
 		"DisconnectRequest": reflect.TypeFor[DisconnectRequest](), "DisconnectReport": reflect.TypeFor[DisconnectReport](),

@@ -84,6 +84,10 @@ func (f *fakeSource) Profiles() []Profile {
 	return []Profile{{Kind: "session", Name: "a"}, {Kind: "ppp", Name: "z", Sessions: 3, Up: 2}, {Kind: "ppp", Name: "b"}}
 }
 
+func (f *fakeSource) Levels() []LogLevel {
+	return []LogLevel{{Kind: LevelOfSubsystem, Name: "ppp", Level: "info"}, {Kind: LevelOfTunnel, Name: "t1", Level: "debug", Own: true}}
+}
+
 func (f *fakeSource) Config() (Config, error) {
 	if f.tunnels == nil {
 		return Config{}, errors.New("out of order")

@@ -27,6 +27,7 @@ const (
 	macsOf       = "/macs"       // behind that
 	pathProfiles = "/v1/profiles"
 	pathConfig   = "/v1/config"
+	pathLevels   = "/v1/levels"
 	pathVersion  = "/v1/version"
 	pathCapture  = "/v1/capture"
 	pathEvents   = "/v1/events"
@@ -65,6 +66,7 @@ var routes = []route{
 	{path: pathSharedOf, suffix: macsOf, answer: getMACs},
 	{path: pathProfiles, answer: getProfiles},
 	{path: pathConfig, answer: getConfig},
+	{path: pathLevels, answer: getLevels},
 	{path: pathVersion, answer: getVersion},
 	{path: pathCapture, params: captureParams, stream: (*handler).capture},
 	{path: pathEvents, stream: (*handler).events},
@@ -185,6 +187,10 @@ func getConfig(src Source, _ string, _ url.Values) (body, *statusError) {
 		return nil, failf(http.StatusInternalServerError, "%v", err)
 	}
 	return one(c), nil
+}
+
+func getLevels(src Source, _ string, _ url.Values) (body, *statusError) {
+	return list(src.Levels()), nil
 }
 
 func getVersion(src Source, _ string, _ url.Values) (body, *statusError) {

@@ -32,6 +32,8 @@ type Source interface {
 	Profiles() []Profile
 	// Config gives the configuration that runs.
 	Config() (Config, error)
+	// Levels gives what is logged: the subsystems' levels, then those of tunnels.
+	Levels() []LogLevel
 	// Capture prepares a capture. Errors are those of Refuse.
 	Capture(r CaptureRequest) (Capture, error)
 	// Events is where what happens is published.
