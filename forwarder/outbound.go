@@ -409,7 +409,8 @@ func (o *outbound) drops(s *Session, r DropReason, n int) {
 // inject queues a copy of a PPP frame of the control side.
 func (o *outbound) inject(s *Session, frame []byte) bool {
 	o.injectMu.Lock()
-	full := len(o.injected) >= injectQueue
+	waiting := len(o.injected) // whoever put the first one there has woken the loop
+	full := waiting >= injectQueue
 	if !full {
 		o.injected = append(o.injected, injection{s, append([]byte(nil), frame...)})
 	}
@@ -418,7 +419,9 @@ func (o *outbound) inject(s *Session, frame []byte) bool {
 		o.drop(s, DropInject)
 		return false
 	}
-	o.poller.Wake()
+	if waiting == 0 {
+		o.poller.Wake()
+	}
 	return true
 }
 
