@@ -56,11 +56,16 @@ func (p *pair) pass(frame, out []byte) error {
 	if err := p.a.Write(frame); err != nil {
 		return err
 	}
+	return arrival(p.b, len(frame), out)
+}
+
+// arrival waits for a frame of size bytes.
+func arrival(q *tuntap.Queue, size int, out []byte) error {
 	for range 1 << 20 {
-		n, err := p.b.Read(out)
+		n, err := q.Read(out)
 		if err == nil {
-			if n != len(frame) {
-				return fmt.Errorf("frame of %d bytes came as %d", len(frame), n)
+			if n != size {
+				return fmt.Errorf("frame of %d bytes came as %d", size, n)
 			}
 			return nil
 		}
@@ -113,9 +118,10 @@ func TestWholePathAllocatesNothing(t *testing.T) {
 }
 
 // roomForLoops gives Go a processor for each of a pair's loops, as the daemon does.
-func roomForLoops(b *testing.B) {
+func roomForLoops(tb testing.TB) {
+	tb.Helper()
 	was := runtime.GOMAXPROCS(8)
-	b.Cleanup(func() { runtime.GOMAXPROCS(was) })
+	tb.Cleanup(func() { runtime.GOMAXPROCS(was) })
 }
 
 // BenchmarkPath moves single packets from device to device: it measures system calls and wake-ups more than our code.

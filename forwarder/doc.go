@@ -20,6 +20,11 @@
 // path MTU) are atomics. On the way of a packet there is no allocation, no lock, no channel, no log and no call for
 // the time.
 //
+// # Annexes
+//
+// RLIMIT_NOFILE counts by descriptor table. Devices that the process' own table has no room for are in those of annexes,
+// threads that read them for the outbound loops and write what the inbound loops have; see annex.
+//
 // # Super-packets
 //
 // Devices with offloads hand out packets of up to 64 KB that stand for many (package offload). They are cut into one
@@ -27,10 +32,15 @@
 // can't (IP 115, no UDP checksum, or it refused once) as one message a packet. What arrives joined (UDP_GRO) is taken
 // apart and checked packet by packet; packets of a flow are joined again for the device within a batch.
 //
+// # Shared devices
+//
+// A TUN that many PPP sessions have in common routes (Shared.Claim, package lpm), a TAP of Ethernet sessions bridges (package
+// bridge). Any worker reads any frame from such a device and sends it itself, but for sessions whose packets are numbered.
+//
 // # Control side
 //
 // PPP frames that are not IP data are copied and punted through a bounded channel (Events); frames of the control
-// side come back through Session.Inject. When either queue is full the frame is counted and dropped: a control side
+// side come back through Session.Inject and Flush. When either queue is full the frame is counted and dropped: a control side
 // that is busy never slows down data.
 //
 // # Path MTU

@@ -12,7 +12,7 @@ const (
 	DropVersion                       // UDP payload that is not L2TPv3
 	DropControl                       // control message from somebody we exchange none with
 	DropSession                       // unknown Session ID (RFC 3931 section 4.5)
-	DropMixed                         // another worker's, whose queue is full
+	DropMixed                         // another worker's, or read by another thread for it, and its queue is full
 	DropSource                        // outer source address or port is not the tunnel's peer
 	DropCookie                        // wrong cookie (RFC 3931 sections 4.5 and 8.2)
 	DropSequence                      // old or duplicate sequence number (RFC 3931 section 4.6.1)
@@ -24,6 +24,10 @@ const (
 	DropDevice                        // device refused the frame (down, or no memory)
 	DropSpoofed                       // source that its session on a shared device does not have (RFC 2827)
 	DropNoRoute                       // destination that no session on a shared device has
+	DropSourceMAC                     // Ethernet source that no host has: a group, or zero (IEEE 802.1Q section 8.7)
+	DropReserved                      // Ethernet group that bridges keep to one link (IEEE 802.1Q section 8.6.3)
+	DropSamePort                      // Ethernet destination is where the frame came from (IEEE 802.1Q section 8.6.1)
+	DropIsolated                      // Ethernet destination is at a session that exchanges no frames with this one
 	DropLinkLocal                     // address of one link on a device that is shared by many (RFC 4291 section 2.5.6)
 	DropTooBig                        // does not fit the path; its sender was told where that is possible
 	DropSendFull                      // underlay socket stayed full, or its interface's queue
@@ -49,6 +53,10 @@ var dropNames = [numDropReasons]struct{ name, help string }{
 	DropDevice:      {"device", "device refused the frame"},
 	DropSpoofed:     {"spoofed", "source address that the session on a shared device does not have"},
 	DropNoRoute:     {"no_route", "destination that no session on a shared device has"},
+	DropSourceMAC:   {"source_mac", "Ethernet source address that no host has: a group, or zero"},
+	DropReserved:    {"reserved_mac", "Ethernet destination 01-80-C2-00-00-0x, which a bridge does not forward"},
+	DropSamePort:    {"same_port", "Ethernet destination that is where the frame came from"},
+	DropIsolated:    {"isolated", "Ethernet destination at another isolated session of a shared device"},
 	DropLinkLocal:   {"link_local", "IPv6 link-local or multicast, which means nothing on a shared device"},
 	DropTooBig:      {"too_big", "larger than the path allows"},
 	DropSendFull:    {"send_full", "underlay socket or interface queue stayed full"},

@@ -44,6 +44,8 @@ type inbound struct {
 	count   int // sessions
 
 	handover handover
+	outbox   outbox // for outbound loops
+	annexed  outbox // for annexes, by their numbers
 	spare    []foreign
 	foreign  bool // packets at hand were handed over
 	// strangers limits their control messages.
@@ -219,6 +221,12 @@ func (in *inbound) datagram(l *listener, i int) {
 func (in *inbound) flush() {
 	in.join.Flush()
 	in.copies = in.copies[:0]
+	if in.outbox.waiting {
+		in.mail()
+	}
+	if in.annexed.waiting {
+		in.annexed.mail(in.refuse)
+	}
 	in.endRun()
 	in.stats.add(in.total.packets, in.total.bytes)
 	in.total = run{}

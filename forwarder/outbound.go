@@ -20,6 +20,8 @@ const (
 	queuePackets = 128
 	// injectQueue bounds the control frames that wait for one worker.
 	injectQueue = 1024
+	// injectBatch of them wake the loop before Flush does.
+	injectBatch = 128
 	// bulkFrame is the size, in bytes, from which on a super-packet is bulk transfer: a round with one ends with giving way.
 	bulkFrame = 16 << 10
 )
@@ -51,9 +53,10 @@ type outbound struct {
 	injected []injection
 
 	mailbox mailbox
-	parcels []parcel // [worker]
-	reading parcel   // room for what was in the mailbox
-	spare   [][]byte // buffers for parcels
+	outbox  outbox
+	reading parcel // room for what was in the mailbox
+	flooded []byte // frame that is being copied
+	fed     bool   // an annex reads devices for this loop
 }
 
 // injection is a PPP frame of the control side.
@@ -76,7 +79,9 @@ type txMeta struct {
 	s     *Session
 	inner []byte // Ethernet frame or IP packet; the whole frame for PPP control; a super-packet when it was cut
 	wire  []byte
-	ip    bool // PPP only: inner is an IP packet
+	ip    bool     // PPP only: inner is an IP packet
+	quiet bool     // nobody is told when it is too big
+	from  *Session // whose peer has sent it, nil: the device
 	tos   int
 
 	segment int // bytes of wire that each packet but the last has, 0: wire is one packet
@@ -96,7 +101,9 @@ func newOutbound(f *Forwarder, id int) (*outbound, error) {
 	for range cutBuffers {
 		o.cuts = append(o.cuts, make([]byte, 0, netio.MaxSegmentBytes))
 	}
-	return o, o.init()
+	err := o.init()
+	o.mailbox.poller = o.poller
+	return o, err
 }
 
 func (o *outbound) start() { go func() { o.f.died(o.spin(forever, o.handle, o.round)) }() }
@@ -110,6 +117,10 @@ func (o *outbound) add(s *Session, own, fragile *netio.Socket) error {
 		o.devices = append(o.devices, nil)
 	}
 	o.devices[s.token] = s
+	if s.annex != nil {
+		o.fed = true
+		return nil
+	}
 	if err := o.poller.Add(s.dev.FD(), uint64(s.token)); err != nil {
 		o.forget(s)
 		return err
@@ -133,7 +144,9 @@ func (o *outbound) remove(s *Session) {
 	if s.token >= len(o.devices) || o.devices[s.token] != s {
 		return
 	}
-	_ = o.poller.Remove(s.dev.FD())
+	if s.annex == nil {
+		_ = o.poller.Remove(s.dev.FD())
+	}
 	o.forget(s)
 }
 
@@ -209,7 +222,7 @@ func (o *outbound) handle(e netio.Event) {
 			break
 		}
 		if n > deviceHeader {
-			o.frame(s, slot[:txHeadroom+n-deviceHeader])
+			o.frame(txMeta{s: s}, slot[:txHeadroom+n-deviceHeader])
 		} else {
 			o.used--
 		}
@@ -232,14 +245,15 @@ func (o *outbound) slot() []byte {
 	return o.slots[o.used-1]
 }
 
-// frame sends what a device handed out: buf[txHeadroom:], behind its virtio header, with the bytes before it free.
-func (o *outbound) frame(s *Session, buf []byte) {
-	inner := buf[txHeadroom:]
+// frame sends what a device handed out: buf[txHeadroom:], behind its virtio header, with the bytes before it free. m has
+// the session, and what else is known.
+func (o *outbound) frame(m txMeta, buf []byte) {
+	s, inner := m.s, buf[txHeadroom:]
 	if o.tap != nil {
 		o.read(s, inner)
 	}
 	link := s.link.Load()
-	m := txMeta{s: s, inner: inner, ip: s.ppp}
+	m.inner, m.ip = inner, s.ppp
 	need, proto := uint32(linkEthernet), encap.PPPProtocol(0)
 	if s.ppp {
 		switch inner[0] >> 4 {
@@ -340,7 +354,7 @@ func (o *outbound) send(m txMeta, buf []byte, front int) {
 	m.wire, m.packets, m.bytes = buf[at:], 1, len(m.inner)
 	w := o.way(s)
 	q := w.own
-	if s.tooLong(len(m.wire)) || m.ip && s.overMTU(len(m.inner)) {
+	if s.tooLong(len(m.wire)) || (m.ip || !s.ppp) && s.overMTU(m.inner, len(m.inner)) {
 		if !mayFragment(m, len(m.inner)) {
 			o.tooBig(m, len(m.wire)-len(m.inner))
 			return
@@ -368,9 +382,9 @@ func (s *Session) fits(wire int) bool { return s.tunnel.outer+wire <= s.tunnel.l
 // round ends each round of events: what the control side offers is taken along, and everything leaves.
 func (o *outbound) round() {
 	o.takeInjected()
-	if len(o.shared) > 0 {
-		o.mail()
+	if len(o.shared) > 0 || o.fed {
 		o.takeMail()
+		o.mail()
 	}
 	o.flush()
 	o.stats.add(o.total.packets, o.total.bytes)
@@ -380,6 +394,25 @@ func (o *outbound) round() {
 		// Where CPUs are scarce, who receives what has just been sent may wait for this one. Letting it go first keeps queues,
 		// and with them what has to stay in the caches, short; and the device holds more for the next round.
 		netio.Yield()
+	}
+}
+
+// takeMail sends what other loops have got for sessions: of shared devices, and of those that annexes read.
+func (o *outbound) takeMail() {
+	todo := o.mailbox.take(o.reading)
+	for i := range todo {
+		switch h := &todo[i]; {
+		case h.s == nil:
+			o.flood(h.from.shared, h.from, h.buf)
+		case h.s.annex != nil && !o.has(h.s): // removed meanwhile
+		default:
+			o.frame(txMeta{s: h.s, from: h.from, quiet: h.quiet}, h.buf)
+		}
+	}
+	o.reading = todo[:0]
+	if len(todo) > 0 {
+		o.flush() // nothing refers to the buffers any more
+		o.mailbox.giveBack(todo)
 	}
 }
 
@@ -409,20 +442,29 @@ func (o *outbound) drops(s *Session, r DropReason, n int) {
 // inject queues a copy of a PPP frame of the control side.
 func (o *outbound) inject(s *Session, frame []byte) bool {
 	o.injectMu.Lock()
-	waiting := len(o.injected) // whoever put the first one there has woken the loop
-	full := waiting >= injectQueue
-	if !full {
+	n := len(o.injected)
+	if n < injectQueue {
 		o.injected = append(o.injected, injection{s, append([]byte(nil), frame...)})
 	}
 	o.injectMu.Unlock()
-	if full {
+	if n == injectQueue {
 		o.drop(s, DropInject)
 		return false
 	}
-	if waiting == 0 {
+	if (n+1)%injectBatch == 0 {
 		o.poller.Wake()
 	}
 	return true
+}
+
+// wakeInjected has the loop see to what inject has queued.
+func (o *outbound) wakeInjected() {
+	o.injectMu.Lock()
+	n := len(o.injected)
+	o.injectMu.Unlock()
+	if n > 0 {
+		o.poller.Wake()
+	}
 }
 
 // takeInjected sends what waits. It looks at the queue only when the loop is awake anyway, once a round.

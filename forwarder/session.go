@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"culvert/encap"
+	"culvert/forwarder/bridge"
 	"culvert/forwarder/offload"
 	"culvert/forwarder/tuntap"
 )
 
 // Device is one queue of a TUN or TAP device: *tuntap.Queue, or a stand-in of a test. Every frame has
 // tuntap.HeaderLen bytes of virtio header in front, both ways. Read is called by the session's outbound loop only,
-// Write by both loops.
+// Write by both loops; or both by an annex.
 type Device interface {
 	FD() int
 	Read(b []byte) (int, error)
@@ -65,8 +66,12 @@ type SessionConfig struct {
 	// is told by each frame's virtio header.
 	Merge  offload.Merge
 	Device Device
-	// Shared is the device of a PPP session that has none of its own; then neither Merge nor Device count.
+	// Shared is the device of a session that has none of its own; then neither Merge nor Device count.
 	Shared *Shared
+	// Isolated and MACLimit are those of the port of a bridge: no frames are exchanged with others that are isolated, and so
+	// many addresses may be behind it.
+	Isolated bool
+	MACLimit int
 }
 
 // LinkState says what may pass a session. The zero value lets nothing pass.
@@ -111,7 +116,9 @@ type Session struct {
 	tunnel *Tunnel
 	worker *worker
 	dev    Device
-	shared *Shared // nil: dev is the session's own
+	annex  *annex                // that has dev; nil: the process' descriptor table
+	shared *Shared               // nil: dev is the session's own
+	port   *bridge.Port[Session] // of a shared TAP's bridge, else nil
 	ppp    bool
 	tags   tags
 
@@ -139,6 +146,8 @@ type Session struct {
 	token   int
 	removed bool
 
+	place int // in annex.devices, the annex' own
+
 	rx, tx traffic
 	drops  atomic.Pointer[drops] // nil: none yet
 	// Frames of the control side among rx and tx. Each is counted here before it is there.
@@ -150,11 +159,12 @@ var (
 	ErrDuplicateSession = errors.New("session id is in use on this local address")
 	ErrSessionID        = errors.New("session id 0 is not a session")
 	ErrClosed           = errors.New("forwarder is closed")
-	ErrSharedPPP        = errors.New("only PPP sessions can share a TUN device")
+	ErrSharedKind       = errors.New("a TUN device is shared by PPP sessions, a TAP device by Ethernet sessions")
 )
 
 // AddSession starts a session on t: from now on its packets are accepted and its device is read. Nothing passes
-// before SetLink says so. The device stays the caller's.
+// before SetLink says so. The device stays the caller's, but its file may go to another descriptor table (tuntap.Table),
+// so that only its methods can use that.
 func (f *Forwarder) AddSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
 	s, errs := f.AddSessions([]NewSession{{t, cfg}})
 	return s[0], errs[0]
@@ -177,7 +187,12 @@ func (f *Forwarder) AddSessions(all []NewSession) ([]*Session, []error) {
 			continue
 		}
 		sessions[i] = s
-		byWorker[s.worker.id] = append(byWorker[s.worker.id], i)
+	}
+	f.place(sessions, errs)
+	for i, s := range sessions {
+		if errs[i] == nil {
+			byWorker[s.worker.id] = append(byWorker[s.worker.id], i)
+		}
 	}
 	for w, which := range byWorker {
 		f.workers[w].addAll(sessions, which, errs)
@@ -185,6 +200,8 @@ func (f *Forwarder) AddSessions(all []NewSession) ([]*Session, []error) {
 	for i, err := range errs {
 		if err != nil {
 			sessions[i], errs[i] = nil, fmt.Errorf("session %s: %w", all[i].Config.Name, err)
+		} else if s := sessions[i]; s.port != nil {
+			s.shared.bridge.Add(s.port)
 		}
 	}
 	return sessions, errs
@@ -205,8 +222,11 @@ func (f *Forwarder) newSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
 		header: t.header(cfg).AppendTo(nil),
 	}
 	if s.shared = cfg.Shared; s.shared != nil {
-		if !s.ppp {
-			return nil, ErrSharedPPP
+		if s.ppp != (s.shared.bridge == nil) {
+			return nil, ErrSharedKind
+		}
+		if s.shared.bridge != nil {
+			s.port = bridge.NewPort(s, cfg.Isolated, cfg.MACLimit)
 		}
 		s.dev, s.cfg.Merge = s.shared.cfg.Queues[s.worker.id], s.shared.cfg.Merge
 		if err := f.share(t); err != nil {
@@ -236,6 +256,11 @@ func (f *Forwarder) RemoveSessions(all []*Session) {
 	for w, some := range byWorker {
 		f.workers[w].removeAll(some)
 	}
+	for _, s := range all { // none of them can learn any more
+		if s.port != nil {
+			s.shared.bridge.Remove(s.port)
+		}
+	}
 }
 
 // Name is the configured name.
@@ -248,7 +273,20 @@ func (s *Session) Tunnel() *Tunnel { return s.tunnel }
 func (s *Session) Worker() int { return s.worker.id }
 
 // SetLink says what may pass from now on. Any goroutine may call it.
-func (s *Session) SetLink(l LinkState) { s.link.Store(l.bits()) }
+func (s *Session) SetLink(l LinkState) {
+	s.link.Store(l.bits())
+	if s.port != nil && !l.Ethernet {
+		s.shared.bridge.Flush(s.port) // who was behind it may be reached another way
+	}
+}
+
+// MACs are the addresses behind a session on a shared TAP, and how often one more was not learnt.
+func (s *Session) MACs() (n int, refused uint64) {
+	if s.port == nil {
+		return 0, 0
+	}
+	return s.port.Stats()
+}
 
 // SetMTU tells the device's MTU, in bytes, which MSS clamping goes by. Any goroutine may call it.
 func (s *Session) SetMTU(mtu int) {
@@ -258,9 +296,17 @@ func (s *Session) SetMTU(mtu int) {
 	s.mtu.Store(int32(mtu))
 }
 
-// Inject sends a whole PPP frame into the pseudowire, whatever the link state. The frame is copied. Any goroutine
-// may call it; false means that the worker's queue was full and the frame was counted as dropped.
+// Inject sends a whole PPP or Ethernet frame into the pseudowire, whatever the link state, with the next Flush at the
+// latest. The frame is copied. Any goroutine may call it; false means that the worker's queue was full and the frame was
+// counted as dropped.
 func (s *Session) Inject(frame []byte) bool { return s.worker.out.inject(s, frame) }
+
+// Flush sends what was injected: a wake-up of the loops for many frames and not for each.
+func (f *Forwarder) Flush() {
+	for _, w := range f.workers {
+		w.out.wakeInjected()
+	}
+}
 
 // Stats gives the session's traffic, from and into the pseudowire, and its drops.
 func (s *Session) Stats() (rx, tx Traffic, d Drops) {

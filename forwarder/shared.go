@@ -7,24 +7,29 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"culvert/forwarder/bridge"
 	"culvert/forwarder/lpm"
 	"culvert/forwarder/netio"
 	"culvert/forwarder/offload"
 )
 
-// SharedConfig describes a TUN device that many PPP sessions have in common.
+// SharedConfig describes a device that many sessions have in common: a TUN of PPP sessions, or a TAP of Ethernet sessions.
 type SharedConfig struct {
 	Name string
+	// Bridge is for a TAP; nil: the device is a TUN.
+	Bridge *bridge.Config
 	// Queues are the device's files, one a worker; they stay the caller's.
 	Queues []Device
 	// Merge is what the device takes super-packets of.
 	Merge offload.Merge
 }
 
-// Shared is such a device. What the kernel sends into it goes to the session that has claimed the destination, whichever
-// queue the kernel has chosen; what a peer sends passes only with a source that its session has claimed.
+// Shared is such a device. What the kernel sends into a TUN goes to the session that has claimed the destination,
+// whichever queue the kernel has chosen; what a peer sends passes only with a source that its session has claimed. A TAP
+// and its sessions are the ports of a learning bridge.
 type Shared struct {
 	cfg     SharedConfig
+	bridge  *bridge.Bridge[Session] // nil: a TUN
 	routes  lpm.Table[Session]
 	refused atomic.Uint64
 	drops   drops // of packets that are no session's
@@ -43,6 +48,9 @@ func (f *Forwarder) AddShared(cfg SharedConfig) (*Shared, error) {
 		return nil, fmt.Errorf("%s: %w: %d queues, %d workers", cfg.Name, ErrQueues, len(cfg.Queues), len(f.workers))
 	}
 	sh := &Shared{cfg: cfg}
+	if cfg.Bridge != nil {
+		sh.bridge = bridge.New[Session](*cfg.Bridge)
+	}
 	for _, w := range f.workers {
 		err := ErrClosed
 		w.out.call(func() { err = w.out.addShared(sh) })
@@ -63,6 +71,9 @@ func (f *Forwarder) RemoveShared(sh *Shared) {
 
 // Name is the configured name.
 func (sh *Shared) Name() string { return sh.cfg.Name }
+
+// Bridge is that of a TAP, nil for a TUN. Its ports are the forwarder's; who has it may look at it and tell it the time.
+func (sh *Shared) Bridge() *bridge.Bridge[Session] { return sh.bridge }
 
 // Routes is how many destinations are claimed, Refused how many claims came too late.
 func (sh *Shared) Routes() int { return sh.routes.Len() }

@@ -2,9 +2,9 @@ package forwarder
 
 import (
 	"errors"
-	"sync"
 
 	"culvert/encap"
+	"culvert/forwarder/bridge"
 	"culvert/forwarder/netio"
 	"culvert/forwarder/tuntap"
 )
@@ -81,18 +81,72 @@ func (o *outbound) handleShared(sh *Shared) {
 			continue
 		}
 		buf := slot[:txHeadroom+n-deviceHeader]
+		if sh.bridge != nil {
+			o.bridge(sh, buf)
+			continue
+		}
 		s, why := sh.route(buf[txHeadroom:])
 		switch {
 		case s == nil:
 			o.used--
-			o.stats.drops[why].Add(1)
-			sh.drops[why].Add(1)
+			o.nobodys(sh, why)
 		case s.cfg.Sequence && s.worker.out != o:
-			o.give(s, buf)
+			o.give(handed{s: s}, buf)
 			o.used--
 		default:
-			o.frame(s, buf)
+			o.frame(txMeta{s: s}, buf)
 		}
+	}
+}
+
+// nobodys books a frame from a shared device that is for no session.
+func (o *outbound) nobodys(sh *Shared, why DropReason) {
+	o.stats.drops[why].Add(1)
+	sh.drops[why].Add(1)
+}
+
+// bridge sends a frame of a shared TAP, in the slot that was taken last, to the sessions it is for.
+func (o *outbound) bridge(sh *Shared, buf []byte) {
+	to, v := sh.bridge.Decide(sh.bridge.Device(), buf[txHeadroom:])
+	switch {
+	case v == bridge.Flood:
+		// The slots are for the copies.
+		o.flooded = append(o.flooded[:0], buf...)
+		o.used--
+		o.flood(sh, nil, o.flooded)
+	case v != bridge.Forward:
+		o.used--
+		o.nobodys(sh, bridgeDrop(v))
+	case to.Owner().cfg.Sequence && to.Owner().worker.out != o:
+		o.give(handed{s: to.Owner()}, buf)
+		o.used--
+	default:
+		o.frame(txMeta{s: to.Owner()}, buf)
+	}
+}
+
+// flood sends a copy of a frame to all sessions that get what comes from one of them, nil for the device. No slot may be
+// in use for it. Copies that are too big are not answered: who knows whether they were for anybody there.
+func (o *outbound) flood(sh *Shared, from *Session, buf []byte) {
+	port, reached := sh.bridge.Device(), false
+	if from != nil {
+		port = from.port
+	}
+	sh.bridge.Each(port, func(s *Session) {
+		if s.link.Load()&linkEthernet == 0 {
+			return // no port yet, or none any more
+		}
+		reached = true
+		if s.cfg.Sequence && s.worker.out != o {
+			o.give(handed{s: s, quiet: true}, buf)
+			return
+		}
+		slot := o.slot()
+		n := copy(slot[txHeadroom-deviceHeader:], buf[txHeadroom-deviceHeader:])
+		o.frame(txMeta{s: s, quiet: true}, slot[:txHeadroom-deviceHeader+n])
+	})
+	if !reached && from == nil {
+		o.nobodys(sh, DropNoRoute)
 	}
 }
 
@@ -117,91 +171,31 @@ func oneLink(a []byte) bool {
 	return a[0] == 0xff || a[0] == 0xfe && a[1]&0xc0 == 0x80 || [16]byte(a) == [16]byte{}
 }
 
-// overMTU tells whether an IP packet of n bytes is more than the session's peer takes: a shared device's own MTU says
-// nothing about it.
-func (s *Session) overMTU(n int) bool { return s.shared != nil && n > int(s.mtu.Load()) }
-
-// parcel is frames that one loop has for another.
-type parcel []handed
-
-// handed is a frame of a shared device on its way to the loop that numbers the session's packets: buf[txHeadroom:],
-// behind its virtio header.
-type handed struct {
-	s   *Session
-	buf []byte
+// overMTU tells whether a packet of n bytes like inner is more than the session's peer takes: a shared device's own MTU
+// says nothing about it.
+func (s *Session) overMTU(inner []byte, n int) bool {
+	return s.shared != nil && n > int(s.mtu.Load())+s.frameHeader(inner)
 }
 
-// mailbox is where parcels arrive. Buffers are kept for reuse.
-type mailbox struct {
-	mu      sync.Mutex
-	waiting parcel
-	free    [][]byte
+// frameHeader is how much of a frame the MTU that is set does not count.
+func (s *Session) frameHeader(frame []byte) int {
+	switch {
+	case s.ppp:
+		return 0
+	case s.tags != tagsKept && tagged(frame): // with tagsKept the tag is counted, see SetMTU
+		return encap.EthernetLen + encap.VLANTagLen
+	default:
+		return encap.EthernetLen
+	}
 }
 
 // give copies a frame into the parcel for its session's loop, which leaves at the end of the round.
-func (o *outbound) give(s *Session, frame []byte) {
-	if o.parcels == nil {
-		o.parcels = make([]parcel, len(o.f.workers))
-	}
-	p := &o.parcels[s.worker.id]
-	if len(*p) == handoverQueue {
-		o.drop(s, DropMixed)
-		return
-	}
-	var buf []byte
-	if n := len(o.spare); n > 0 {
-		buf, o.spare = o.spare[n-1], o.spare[:n-1]
-	}
-	*p = append(*p, handed{s, append(buf[:0], frame...)})
-}
-
-// mail sends all parcels: one lock a round and receiver. What finds no room is dropped.
-func (o *outbound) mail() {
-	for i, p := range o.parcels {
-		if len(p) == 0 {
-			continue
-		}
-		to := o.f.workers[i].out
-		to.mailbox.mu.Lock()
-		n := min(len(p), handoverQueue-len(to.mailbox.waiting))
-		first := len(to.mailbox.waiting) == 0
-		to.mailbox.waiting = append(to.mailbox.waiting, p[:n]...)
-		o.spare = append(o.spare, to.mailbox.free...)
-		to.mailbox.free = to.mailbox.free[:0]
-		to.mailbox.mu.Unlock()
-		for j, h := range p {
-			if j >= n {
-				o.drop(h.s, DropMixed)
-				o.spare = append(o.spare, h.buf)
-			}
-			p[j] = handed{}
-		}
-		o.parcels[i] = p[:0]
-		if first && n > 0 {
-			to.poller.Wake()
-		}
+func (o *outbound) give(h handed, frame []byte) {
+	h.buf = append(o.outbox.buffer(), frame...)
+	if !o.outbox.giveWorker(o.f, h.s.worker.id, h) {
+		o.drop(h.s, DropMixed)
 	}
 }
 
-// takeMail sends what other loops have read for sessions of this one.
-func (o *outbound) takeMail() {
-	m := &o.mailbox
-	m.mu.Lock()
-	todo := m.waiting
-	m.waiting = o.reading[:0]
-	m.mu.Unlock()
-	for i := range todo {
-		o.frame(todo[i].s, todo[i].buf)
-	}
-	o.reading = todo[:0]
-	if len(todo) == 0 {
-		return
-	}
-	o.flush() // nothing refers to the buffers any more
-	m.mu.Lock()
-	for i := range todo {
-		m.free = append(m.free, todo[i].buf)
-		todo[i] = handed{}
-	}
-	m.mu.Unlock()
-}
+// mail sends what give has collected.
+func (o *outbound) mail() { o.outbox.mail(func(h handed) { o.drop(h.s, DropMixed) }) }

@@ -30,7 +30,7 @@ func (o *outbound) super(m txMeta, sp *offload.Super, proto encap.PPPProtocol, f
 	o.bulk = o.bulk || len(m.inner) >= bulkFrame
 	w := o.way(s)
 	q := w.own
-	if s.tooLong(front+segment) || s.overMTU(segment) {
+	if s.tooLong(front+segment) || s.overMTU(m.inner, segment) {
 		if !mayFragment(m, segment) {
 			m.packets = n
 			o.tooBig(m, front)

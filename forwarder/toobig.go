@@ -34,7 +34,7 @@ func mayFragment(m txMeta, frame int) bool {
 func (o *outbound) tooBig(m txMeta, overhead int) {
 	s := m.s
 	o.drops(s, DropTooBig, m.packets)
-	if !o.limiter.take() {
+	if m.quiet || !o.limiter.take() {
 		return
 	}
 	if s.tags == tagsServed {
@@ -42,7 +42,7 @@ func (o *outbound) tooBig(m txMeta, overhead int) {
 	}
 	room := s.tunnel.limit() - s.tunnel.outer - overhead
 	if s.shared != nil {
-		room = min(room, int(s.mtu.Load()))
+		room = min(room, int(s.mtu.Load())+s.frameHeader(m.inner))
 	}
 	b := append(o.scratch[:0], make([]byte, deviceHeader)...)
 	if s.ppp {
@@ -51,9 +51,25 @@ func (o *outbound) tooBig(m txMeta, overhead int) {
 		b = encap.AppendTooBigEthernet(b, m.inner, room-encap.EthernetLen)
 	}
 	o.scratch = b
-	if len(b) > deviceHeader {
+	switch {
+	case len(b) == deviceHeader:
+	case m.from != nil:
+		m.from.answer(b)
+	case s.annex != nil:
+		s.annex.answer(s, b)
+	default:
 		_ = s.dev.Write(b)
 	}
+}
+
+// answer sends an Ethernet frame, behind a virtio header, to the session's peer.
+func (s *Session) answer(b []byte) {
+	front := deviceHeader
+	if s.tags == tagsServed {
+		front = pushTag(b, front, s.cfg.VLAN)
+	}
+	s.Inject(b[front:])
+	s.worker.out.wakeInjected()
 }
 
 // bucket limits the errors that we originate (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 f). It reads the clock,

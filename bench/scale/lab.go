@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 	"culvert/internal/netlab"
 )
 
@@ -82,7 +82,7 @@ func (l *lab) check() error { return errors.Join(l.lns.process.Check(), l.lac.pr
 
 // sample takes a measurement.
 func (l *lab) sample(ctx context.Context, began time.Time) (s Sample, err error) {
-	tunnels, err := mgmt.Get(ctx, l.lns.client, mgmt.QueryTunnels())
+	tunnels, err := l.lns.client.Tunnels(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -134,7 +134,7 @@ func (l *lab) ramp(ctx context.Context, r *Result) error {
 func (l *lab) open(ctx context.Context, r *Result, began time.Time) error {
 	for end := time.Now().Add(patience); ; time.Sleep(250 * time.Millisecond) {
 		asked := time.Now()
-		all, err := mgmt.Get(ctx, l.lns.client, mgmt.QuerySessions(mgmt.Filter{}))
+		all, err := client.Collect(l.lns.client.Sessions(ctx, client.Filter{}))
 		if err != nil {
 			return errors.Join(err, l.check())
 		}

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 const (
@@ -183,7 +183,7 @@ func (l *lab) through(ctx context.Context, t *talk) error {
 
 // counters gives the packets of each session at the answering end, by interface.
 func (l *lab) counters(ctx context.Context) (map[string][2]uint64, error) {
-	all, err := mgmt.Get(ctx, l.lns.client, mgmt.QuerySessions(mgmt.Filter{}))
+	all, err := client.Collect(l.lns.client.Sessions(ctx, client.Filter{}))
 	m := make(map[string][2]uint64, len(all))
 	for i := range all {
 		m[all[i].Interface] = [2]uint64{all[i].RxPackets, all[i].TxPackets}

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 func newAdd() *cobra.Command {
@@ -19,8 +20,8 @@ func newAdd() *cobra.Command {
 	}
 	onlySubcommands(cmd)
 	cmd.AddCommand(
-		newAddKind(mgmt.KindTunnel, "add tunnels with their sessions: tables [tunnel.NAME] and [tunnel.NAME.session.NAME]"),
-		newAddKind(mgmt.KindSession, "add sessions to tunnels that are there: tables [tunnel.NAME.session.NAME]"),
+		newAddKind(client.KindTunnel, "add tunnels with their sessions: tables [tunnel.NAME] and [tunnel.NAME.session.NAME]"),
+		newAddKind(client.KindSession, "add sessions to tunnels that are there: tables [tunnel.NAME.session.NAME]"),
 	)
 	return cmd
 }
@@ -52,7 +53,9 @@ func newAddKind(kind, short string) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("read %s: %w", args[0], err)
 			}
-			return amend(cmd, flags, mgmt.OrderAdd(mgmt.AddRequest{Kind: kind, Text: string(text)}))
+			return amend(cmd, flags, func(c *client.Client, ctx context.Context) (client.ReloadReport, error) {
+				return c.Add(ctx, client.AddRequest{Kind: kind, Text: string(text)})
+			})
 		}),
 	}
 	flags.add(cmd.Flags())
@@ -68,22 +71,24 @@ func newDel() *cobra.Command {
 	}
 	onlySubcommands(cmd)
 	cmd.AddCommand(
-		newDelKind("tunnel NAME", "remove a tunnel and its sessions", tunnelName, func(name string) mgmt.DeleteRequest {
-			return mgmt.DeleteRequest{Tunnel: name}
+		newDelKind("tunnel NAME", "remove a tunnel and its sessions", tunnelName, func(name string) client.DeleteRequest {
+			return client.DeleteRequest{Tunnel: name}
 		}),
-		newDelKind("session TUNNEL/SESSION", "remove a session", sessionName, func(name string) mgmt.DeleteRequest {
-			return mgmt.DeleteRequest{Session: name}
+		newDelKind("session TUNNEL/SESSION", "remove a session", sessionName, func(name string) client.DeleteRequest {
+			return client.DeleteRequest{Session: name}
 		}),
 	)
 	return cmd
 }
 
-func newDelKind(use, short string, args cobra.PositionalArgs, request func(name string) mgmt.DeleteRequest) *cobra.Command {
+func newDelKind(use, short string, args cobra.PositionalArgs, request func(name string) client.DeleteRequest) *cobra.Command {
 	var flags showFlags
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: args,
 		RunE: work(func(cmd *cobra.Command, args []string) error {
-			return amend(cmd, flags, mgmt.OrderDelete(request(args[0])))
+			return amend(cmd, flags, func(c *client.Client, ctx context.Context) (client.ReloadReport, error) {
+				return c.Delete(ctx, request(args[0]))
+			})
 		}),
 	}
 	flags.add(cmd.Flags())

@@ -10,13 +10,13 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // captureFlags are the flags of capture.
 type captureFlags struct {
 	socket, file, peer string
-	req                mgmt.CaptureRequest
+	req                client.CaptureRequest
 }
 
 func newCapture() *cobra.Command {
@@ -36,7 +36,7 @@ func newCapture() *cobra.Command {
 		RunE: work(func(cmd *cobra.Command, _ []string) error { return capture(cmd, f) }),
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.socket, "socket", mgmt.DefaultSocket, "`path` of the management socket")
+	fl.StringVar(&f.socket, "socket", client.DefaultSocket, "`path` of the management socket")
 	fl.StringVarP(&f.file, "write", "w", "", "`file` to write, - for standard output")
 	fl.StringVar(&f.req.Tunnel, "tunnel", "", "packets of the tunnel `name`")
 	fl.StringVar(&f.req.Session, "session", "", "packets of the session `tunnel/session`")
@@ -85,7 +85,7 @@ func capture(cmd *cobra.Command, f captureFlags) error {
 	defer release()
 	out := &lateFile{path: f.file, stdout: cmd.OutOrStdout()}
 	began := time.Now()
-	res, err := mgmt.NewClient(f.socket).Capture(ctx, f.req, out, func() {
+	res, err := client.New(f.socket).Capture(ctx, f.req, out, func() {
 		fmt.Fprintf(cmd.ErrOrStderr(), "capturing to %s, interrupt to end\n", printable(f.file))
 	})
 	if e := out.close(); err == nil {

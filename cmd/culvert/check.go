@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"culvert/client"
 	"culvert/encap"
 	"culvert/internal/config"
-	"culvert/internal/mgmt"
 )
 
 // Figures of `check`.
@@ -52,7 +52,7 @@ func newCheck() *cobra.Command {
 	}
 	configFlag(cmd, &path)
 	cmd.Flags().BoolVar(&diff, "diff", false, "ask the running culvert what a reload with FILE would change")
-	cmd.Flags().StringVar(&flags.socket, "socket", mgmt.DefaultSocket, "`path` of its management socket, for --diff")
+	cmd.Flags().StringVar(&flags.socket, "socket", client.DefaultSocket, "`path` of its management socket, for --diff")
 	cmd.Flags().BoolVar(&flags.json, "json", false, "print the API's JSON, with --diff")
 	cmd.Flags().BoolVar(&all, "all", false, fmt.Sprintf("list every session, not only the first %d", shownSessions))
 	return cmd

@@ -6,12 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 func newDisconnect() *cobra.Command {
 	var flags showFlags
-	var r mgmt.DisconnectRequest
+	var r client.DisconnectRequest
 	cmd := &cobra.Command{
 		Use:   "disconnect [TUNNEL/SESSION]",
 		Short: "end sessions of a running culvert",
@@ -37,8 +37,8 @@ func newDisconnect() *cobra.Command {
 	return cmd
 }
 
-func disconnect(cmd *cobra.Command, flags showFlags, r mgmt.DisconnectRequest) error {
-	report, err := mgmt.Do(cmd.Context(), mgmt.NewClient(flags.socket), mgmt.OrderDisconnect(r))
+func disconnect(cmd *cobra.Command, flags showFlags, r client.DisconnectRequest) error {
+	report, err := client.New(flags.socket).Disconnect(cmd.Context(), r)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 func newDrain() *cobra.Command {
@@ -19,7 +19,7 @@ func newDrain() *cobra.Command {
 			"there are go on until they end. It prints how many are left. Static tunnels are not touched. --off ends it.",
 		Args: noArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
-			r, err := mgmt.Do(cmd.Context(), mgmt.NewClient(flags.socket), mgmt.OrderDrain(mgmt.DrainRequest{Off: off}))
+			r, err := client.New(flags.socket).Drain(cmd.Context(), client.DrainRequest{Off: off})
 			if err != nil {
 				return err
 			}

@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 func newEvents() *cobra.Command {
@@ -21,11 +22,18 @@ func newEvents() *cobra.Command {
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
 			ctx, release := untilSignal(cmd.Context(), zap.NewNop())
 			defer release()
-			return mgmt.NewClient(socket).Events(ctx, cmd.OutOrStdout(), func() {
-				fmt.Fprintln(cmd.ErrOrStderr(), "listening, interrupt to end")
-			})
+			lines, err := client.New(socket).Raw(ctx, client.EventsPath)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = lines.Close() }()
+			fmt.Fprintln(cmd.ErrOrStderr(), "listening, interrupt to end")
+			if _, err := io.Copy(cmd.OutOrStdout(), lines); ctx.Err() == nil {
+				return err
+			}
+			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&socket, "socket", mgmt.DefaultSocket, "`path` of the management socket")
+	cmd.Flags().StringVar(&socket, "socket", client.DefaultSocket, "`path` of the management socket")
 	return cmd
 }

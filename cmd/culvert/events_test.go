@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
@@ -28,7 +29,7 @@ func TestEvents(t *testing.T) {
 	go func() {
 		for ; !h.feed.Heard(); time.Sleep(time.Millisecond) { // until the command listens
 		}
-		h.feed.Publish(mgmt.Event{Time: "now", Type: mgmt.EventSessionUp, User: "joe"})
+		h.feed.Publish(client.Event{Time: "now", Type: client.EventSessionUp, User: "joe"})
 	}()
 	if status := execute(ctx, []string{"events", "--socket", socket}, &out, &stderr); status != exitOK {
 		t.Errorf("status %d, %q", status, stderr.String())

@@ -5,11 +5,11 @@ import (
 	"io"
 	"strings"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // messageList prints control messages: a line each, and one for each of their AVPs.
-func messageList(w io.Writer, ms []mgmt.Message) error {
+func messageList(w io.Writer, ms []client.Message) error {
 	for i := range ms {
 		m := &ms[i]
 		way := "from"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // shownNames is how many names of one kind a line lists.
@@ -26,7 +27,7 @@ func newReload() *cobra.Command {
 			"A file with an error changes nothing. It prints what was done; what could not be brought up makes it fail.",
 		Args: noArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
-			return reload(cmd, flags, mgmt.ReloadRequest{})
+			return reload(cmd, flags, client.ReloadRequest{})
 		}),
 	}
 	flags.add(cmd.Flags())
@@ -39,16 +40,16 @@ func checkDiff(cmd *cobra.Command, flags showFlags, path string) error {
 	if err != nil {
 		return err
 	}
-	return reload(cmd, flags, mgmt.ReloadRequest{File: abs, DryRun: true})
+	return reload(cmd, flags, client.ReloadRequest{File: abs, DryRun: true})
 }
 
-func reload(cmd *cobra.Command, flags showFlags, r mgmt.ReloadRequest) error {
-	return amend(cmd, flags, mgmt.OrderReload(r))
+func reload(cmd *cobra.Command, flags showFlags, r client.ReloadRequest) error {
+	return amend(cmd, flags, func(c *client.Client, ctx context.Context) (client.ReloadReport, error) { return c.Reload(ctx, r) })
 }
 
-// amend gives an order that changes what runs, and prints what has become of it.
-func amend(cmd *cobra.Command, flags showFlags, o mgmt.Order[mgmt.ReloadReport]) error {
-	report, err := mgmt.Do(cmd.Context(), mgmt.NewClient(flags.socket), o)
+// amend changes what runs, and prints what has become of it.
+func amend(cmd *cobra.Command, flags showFlags, change asking[client.ReloadReport]) error {
+	report, err := change(client.New(flags.socket), cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -71,15 +72,15 @@ func amend(cmd *cobra.Command, flags showFlags, o mgmt.Order[mgmt.ReloadReport])
 }
 
 // printReload prints a line for each outcome, with figures and the first names.
-func printReload(w io.Writer, r *mgmt.ReloadReport) {
+func printReload(w io.Writer, r *client.ReloadReport) {
 	for _, o := range []struct {
 		word  string
-		names func(c *mgmt.Change) []string
+		names func(c *client.Change) []string
 	}{
-		{"added", func(c *mgmt.Change) []string { return c.Added }},
-		{"removed", func(c *mgmt.Change) []string { return c.Removed }},
-		{"changed", func(c *mgmt.Change) []string { return c.Changed }},
-		{"updated", func(c *mgmt.Change) []string { return c.Updated }},
+		{"added", func(c *client.Change) []string { return c.Added }},
+		{"removed", func(c *client.Change) []string { return c.Removed }},
+		{"changed", func(c *client.Change) []string { return c.Changed }},
+		{"updated", func(c *client.Change) []string { return c.Updated }},
 	} {
 		var parts []string
 		for i := range r.Changes {

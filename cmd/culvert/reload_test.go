@@ -10,40 +10,49 @@ import (
 	"sync"
 	"testing"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
 // changer is a culvert that can be changed: it answers what it has, and remembers what it was asked for.
 type changer struct {
 	mu     sync.Mutex
-	report mgmt.ReloadReport
+	report client.ReloadReport
 	err    error
-	asked  mgmt.ReloadRequest
+	asked  client.ReloadRequest
 }
 
-func (c *changer) Reload(_ context.Context, r mgmt.ReloadRequest) (mgmt.ReloadReport, error) {
+func (c *changer) Reload(_ context.Context, r client.ReloadRequest) (client.ReloadReport, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = r
 	return c.report, c.err
 }
 
-func (c *changer) Drain(_ context.Context, r mgmt.DrainRequest) (mgmt.DrainReport, error) {
+func (c *changer) Drain(_ context.Context, r client.DrainRequest) (client.DrainReport, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return mgmt.DrainReport{Draining: !r.Off, Tunnels: 1, Sessions: 3}, c.err
+	return client.DrainReport{Draining: !r.Off, Tunnels: 1, Sessions: 3}, c.err
 }
 
-func (c *changer) Add(_ context.Context, r mgmt.AddRequest) (mgmt.ReloadReport, error) {
-	return mgmt.ReloadReport{Changes: []mgmt.Change{{Kind: r.Kind, Added: []string{r.Text}}}}, c.err
+func (c *changer) Add(_ context.Context, r client.AddRequest) (client.ReloadReport, error) {
+	return client.ReloadReport{Changes: []client.Change{{Kind: r.Kind, Added: []string{r.Text}}}}, c.err
 }
 
-func (c *changer) Delete(_ context.Context, r mgmt.DeleteRequest) (mgmt.ReloadReport, error) {
-	return mgmt.ReloadReport{Changes: []mgmt.Change{{Kind: "session", Removed: []string{r.Tunnel + r.Session}}}, Failed: []string{"f:1: k: bad"}}, c.err
+func (c *changer) Delete(_ context.Context, r client.DeleteRequest) (client.ReloadReport, error) {
+	return client.ReloadReport{Changes: []client.Change{{Kind: "session", Removed: []string{r.Tunnel + r.Session}}}, Failed: []string{"f:1: k: bad"}}, c.err
 }
 
-func (c *changer) Disconnect(_ context.Context, r mgmt.DisconnectRequest) (mgmt.DisconnectReport, error) {
-	return mgmt.DisconnectReport{Sessions: []string{r.Session + r.User + r.Address}, Tunnel: r.Tunnel}, c.err
+func (c *changer) Debug(_ context.Context, r client.DebugRequest) (client.LogLevel, error) {
+	level := r.Level
+	if level == client.LevelDefault {
+		level = "warn"
+	}
+	return client.LogLevel{Kind: r.Kind, Name: r.Name, Level: level, Own: level == r.Level}, c.err
+}
+
+func (c *changer) Disconnect(_ context.Context, r client.DisconnectRequest) (client.DisconnectReport, error) {
+	return client.DisconnectReport{Sessions: []string{r.Session + r.User + r.Address}, Tunnel: r.Tunnel}, c.err
 }
 
 func TestDisconnect(t *testing.T) {
@@ -65,17 +74,17 @@ func TestDisconnect(t *testing.T) {
 	}
 }
 
-func reports() mgmt.ReloadReport {
+func reports() client.ReloadReport {
 	many := make([]string, 12)
 	for i := range many {
 		many[i] = fmt.Sprintf("t1/s%d", i)
 	}
-	return mgmt.ReloadReport{
+	return client.ReloadReport{
 		File: "/etc/culvert.toml",
-		Changes: []mgmt.Change{
-			{Kind: mgmt.KindTunnel, Added: []string{"t3", "t\x1b4"}, Kept: 1},
-			{Kind: mgmt.KindSession, Added: many, Changed: []string{"t1/x"}, Kept: 100000},
-			{Kind: mgmt.KindPeer, Updated: []string{"access"}},
+		Changes: []client.Change{
+			{Kind: client.KindTunnel, Added: []string{"t3", "t\x1b4"}, Kept: 1},
+			{Kind: client.KindSession, Added: many, Changed: []string{"t1/x"}, Kept: 100000},
+			{Kind: client.KindPeer, Updated: []string{"access"}},
 		},
 		LogLevel: "warn", Restart: []string{"api.socket", "workers"},
 	}
@@ -91,12 +100,12 @@ func TestReload(t *testing.T) {
 	golden(t, "reload.txt", r.stdout)
 
 	r = culvert("reload", "--socket", socket, "--json")
-	var got mgmt.ReloadReport
+	var got client.ReloadReport
 	if err := json.Unmarshal([]byte(r.stdout), &got); err != nil || got.Changes[1].Kept != 100000 {
 		t.Errorf("%v: %s", err, r.stdout)
 	}
 
-	c.report = mgmt.ReloadReport{Changes: []mgmt.Change{{Kind: mgmt.KindTunnel, Kept: 2}}, Warnings: []string{"w"}, Failed: []string{"c.toml:3: a: b", "c.toml:4: c: d"}}
+	c.report = client.ReloadReport{Changes: []client.Change{{Kind: client.KindTunnel, Kept: 2}}, Warnings: []string{"w"}, Failed: []string{"c.toml:3: a: b", "c.toml:4: c: d"}}
 	r = culvert("reload", "--socket", socket)
 	if r.status != exitFailure || r.stderr != "culvert: warning: w\nculvert: c.toml:3: a: b\nculvert: c.toml:4: c: d\n" {
 		t.Errorf("status %d, stderr %q", r.status, r.stderr)
@@ -127,7 +136,7 @@ func TestCheckDiff(t *testing.T) {
 	if r.stdout != want.String() {
 		t.Errorf("stdout:\n%s\nwant:\n%s", r.stdout, want.String())
 	}
-	if want := (mgmt.ReloadRequest{File: dir + "/" + path, DryRun: true}); c.asked != want {
+	if want := (client.ReloadRequest{File: dir + "/" + path, DryRun: true}); c.asked != want {
 		t.Errorf("asked for %+v, want %+v", c.asked, want)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // showFlags are common to all show commands.
@@ -19,7 +19,7 @@ type showFlags struct {
 
 // add makes the flags those of a command.
 func (f *showFlags) add(to *pflag.FlagSet) {
-	to.StringVar(&f.socket, "socket", mgmt.DefaultSocket, "`path` of the management socket")
+	to.StringVar(&f.socket, "socket", client.DefaultSocket, "`path` of the management socket")
 	to.BoolVar(&f.json, "json", false, "print the API's JSON")
 }
 
@@ -36,7 +36,7 @@ func newShow() *cobra.Command {
 		&cobra.Command{
 			Use: "tunnels", Short: "tunnels with their counters", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
-				return show(cmd, flags, mgmt.QueryTunnels(), tunnelTable)
+				return show(cmd, flags, "/v1/tunnels", (*client.Client).Tunnels, tunnelTable)
 			}),
 		},
 		newShowTunnel(&flags),
@@ -44,43 +44,49 @@ func newShow() *cobra.Command {
 		&cobra.Command{
 			Use: "session TUNNEL/SESSION", Short: "everything about one session", Args: sessionName,
 			RunE: work(func(cmd *cobra.Command, args []string) error {
-				return show(cmd, flags, mgmt.QuerySession(args[0]), sessionDetail)
+				return show(cmd, flags, client.SessionPath(args[0]), named((*client.Client).Session, args[0]), sessionDetail)
 			}),
 		},
 		&cobra.Command{
 			Use: "workers", Short: "workers with their counters", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
-				return show(cmd, flags, mgmt.QueryWorkers(), workerTable)
+				return show(cmd, flags, "/v1/workers", (*client.Client).Workers, workerTable)
 			}),
 		},
 		&cobra.Command{
 			Use: "pools", Short: "pools of addresses and prefixes, and what is left in them", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
-				return show(cmd, flags, mgmt.QueryPools(), poolTable)
+				return show(cmd, flags, "/v1/pools", (*client.Client).Pools, poolTable)
 			}),
 		},
 		&cobra.Command{
 			Use: "shared", Short: "devices that many sessions have in common", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
-				return show(cmd, flags, mgmt.QueryShared(), sharedTable)
+				return show(cmd, flags, "/v1/shared", (*client.Client).Shared, sharedTable)
+			}),
+		},
+		&cobra.Command{
+			Use: "macs SHARED", Short: "Ethernet addresses that a shared TAP has learnt", Args: sharedName,
+			RunE: work(func(cmd *cobra.Command, args []string) error {
+				return show(cmd, flags, client.MACsPath(args[0]), named((*client.Client).MACs, args[0]), macTable)
 			}),
 		},
 		&cobra.Command{
 			Use: "profiles", Short: "PPP and session profiles, and how many sessions have each", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
-				return show(cmd, flags, mgmt.QueryProfiles(), profileTable)
+				return show(cmd, flags, "/v1/profiles", (*client.Client).Profiles, profileTable)
 			}),
 		},
 		&cobra.Command{
 			Use: "config", Short: "the configuration that runs, secrets hidden", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
-				return show(cmd, flags, mgmt.QueryConfig(), configText)
+				return show(cmd, flags, "/v1/config", (*client.Client).Config, configText)
 			}),
 		},
 		&cobra.Command{
 			Use: "drops", Short: "why packets were dropped, and how many", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
-				return show(cmd, flags, mgmt.QueryDrops(), dropTable)
+				return show(cmd, flags, "/v1/drops", (*client.Client).Drops, dropTable)
 			}),
 		},
 	)
@@ -93,9 +99,9 @@ func newShowTunnel(flags *showFlags) *cobra.Command {
 		Use: "tunnel NAME", Short: "everything about one tunnel", Args: tunnelName,
 		RunE: work(func(cmd *cobra.Command, args []string) error {
 			if messages {
-				return show(cmd, *flags, mgmt.QueryMessages(args[0]), messageList)
+				return show(cmd, *flags, client.MessagesPath(args[0]), named((*client.Client).Messages, args[0]), messageList)
 			}
-			return show(cmd, *flags, mgmt.QueryTunnel(args[0]), tunnelDetail)
+			return show(cmd, *flags, client.TunnelPath(args[0]), named((*client.Client).Tunnel, args[0]), tunnelDetail)
 		}),
 	}
 	cmd.Flags().BoolVar(&messages, "messages", false, "its last control messages, decoded")
@@ -103,11 +109,13 @@ func newShowTunnel(flags *showFlags) *cobra.Command {
 }
 
 func newShowSessions(flags *showFlags) *cobra.Command {
-	var filter mgmt.Filter
+	var filter client.Filter
 	cmd := &cobra.Command{
 		Use: "sessions", Short: "sessions with their counters", Args: noArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
-			return show(cmd, *flags, mgmt.QuerySessions(filter), sessionTable)
+			return show(cmd, *flags, filter.Path(), func(c *client.Client, ctx context.Context) ([]client.Session, error) {
+				return client.Collect(c.Sessions(ctx, filter))
+			}, sessionTable)
 		}),
 	}
 	cmd.Flags().StringVar(&filter.Tunnel, "tunnel", "", "only sessions of the tunnel `name`")
@@ -125,6 +133,13 @@ func tunnelName(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+func sharedName(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef("the name of one shared device is needed, not %d", len(args))
+	}
+	return nil
+}
+
 func sessionName(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return usagef("one session name TUNNEL/SESSION is needed, not %d", len(args))
@@ -132,24 +147,35 @@ func sessionName(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// show asks q and prints the answer as it is or as the table's text.
-func show[T any](cmd *cobra.Command, flags showFlags, q mgmt.Query[T], table func(io.Writer, T) error) error {
+// asking is a method of the client.
+type asking[T any] = func(*client.Client, context.Context) (T, error)
+
+// named gives such a method the name of what it asks for.
+func named[T any](ask func(*client.Client, context.Context, string) (T, error), name string) asking[T] {
+	return func(c *client.Client, ctx context.Context) (T, error) { return ask(c, ctx, name) }
+}
+
+// show prints the answer to a path as it is, or what is asked for as the table's text.
+func show[T any](cmd *cobra.Command, flags showFlags, path string, ask asking[T], table func(io.Writer, T) error) error {
 	ctx := cmd.Context()
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	client := mgmt.NewClient(flags.socket)
-	out := bufio.NewWriter(cmd.OutOrStdout())
+	c := client.New(flags.socket)
 	if flags.json {
-		if err := mgmt.Copy(ctx, client, q, out); err != nil {
+		answer, err := c.Raw(ctx, path)
+		if err != nil {
 			return err
 		}
-		return out.Flush()
+		defer func() { _ = answer.Close() }()
+		_, err = io.Copy(cmd.OutOrStdout(), answer)
+		return err
 	}
-	v, err := mgmt.Get(ctx, client, q)
+	v, err := ask(c, ctx)
 	if err != nil {
 		return err
 	}
+	out := bufio.NewWriter(cmd.OutOrStdout())
 	if err := table(out, v); err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // table collects rows of equal length and prints them aligned, two spaces between columns.
@@ -33,7 +33,7 @@ func (t *table) row(values ...any) {
 
 func (t *table) flush() error { return t.w.Flush() }
 
-func tunnelTable(w io.Writer, ts []mgmt.Tunnel) error {
+func tunnelTable(w io.Writer, ts []client.Tunnel) error {
 	t := newTable(w, "TUNNEL", "ENCAP", "LOCAL", "PEER", "TID", "PTID", "STATE", "PATH-MTU", "SESSIONS",
 		"RX-PKTS", "RX-BYTES", "TX-PKTS", "TX-BYTES")
 	for i := range ts {
@@ -44,7 +44,7 @@ func tunnelTable(w io.Writer, ts []mgmt.Tunnel) error {
 	return t.flush()
 }
 
-func sessionTable(w io.Writer, ss []mgmt.Session) error {
+func sessionTable(w io.Writer, ss []client.Session) error {
 	t := newTable(w, "SESSION", "TYPE", "INTERFACE", "SID", "PSID", "WORKER", "STATE", "MTU",
 		"RX-PKTS", "RX-BYTES", "TX-PKTS", "TX-BYTES", "DROPS")
 	for i := range ss {
@@ -59,7 +59,7 @@ func sessionTable(w io.Writer, ss []mgmt.Session) error {
 	return t.flush()
 }
 
-func workerTable(w io.Writer, ws []mgmt.Worker) error {
+func workerTable(w io.Writer, ws []client.Worker) error {
 	t := newTable(w, "WORKER", "SESSIONS", "RX-PKTS", "RX-BYTES", "RX-BATCHES", "TX-PKTS", "TX-BYTES", "TX-BATCHES",
 		"RX-CPU", "TX-CPU", "PUNTED", "INJECTED", "DROPPED", "OFFLOADS")
 	for i := range ws {
@@ -73,7 +73,7 @@ func workerTable(w io.Writer, ws []mgmt.Worker) error {
 
 func seconds(s float64) string { return fmt.Sprintf("%.1fs", s) }
 
-func dropTable(w io.Writer, ds []mgmt.Drop) error {
+func dropTable(w io.Writer, ds []client.Drop) error {
 	t := newTable(w, "REASON", "COUNT", "MEANING")
 	for i := range ds {
 		t.row(ds[i].Reason, count(ds[i].Count), ds[i].Help)
@@ -81,7 +81,7 @@ func dropTable(w io.Writer, ds []mgmt.Drop) error {
 	return t.flush()
 }
 
-func poolTable(w io.Writer, ps []mgmt.Pool) error {
+func poolTable(w io.Writer, ps []client.Pool) error {
 	t := newTable(w, "POOL", "KIND", "LENGTH", "SIZE", "USED", "FREE", "EXHAUSTED")
 	for i := range ps {
 		v := &ps[i]
@@ -90,8 +90,8 @@ func poolTable(w io.Writer, ps []mgmt.Pool) error {
 	return t.flush()
 }
 
-func sharedTable(w io.Writer, all []mgmt.Shared) error {
-	t := newTable(w, "SHARED", "INTERFACE", "STATE", "MTU", "SESSIONS", "DESTINATIONS", "REFUSED", "DROPPED")
+func sharedTable(w io.Writer, all []client.Shared) error {
+	t := newTable(w, "SHARED", "TYPE", "INTERFACE", "STATE", "MTU", "SESSIONS", "DESTINATIONS", "REFUSED", "MOVED", "FLOODED", "DROPPED")
 	for i := range all {
 		v := &all[i]
 		state, dropped := "up", uint64(0)
@@ -101,12 +101,26 @@ func sharedTable(w io.Writer, all []mgmt.Shared) error {
 		for _, n := range v.Drops {
 			dropped += n
 		}
-		t.row(v.Name, v.Interface, state, v.MTU, count(uint64(v.Sessions)), count(uint64(v.Destinations)), count(v.Refused), count(dropped))
+		t.row(v.Name, v.Pseudowire, v.Interface, state, v.MTU, count(uint64(v.Sessions)), count(uint64(v.Destinations)+v.MACs),
+			count(v.Refused+v.MACsRefused), count(v.MACsMoved), count(v.Flooded), count(dropped))
 	}
 	return t.flush()
 }
 
-func profileTable(w io.Writer, all []mgmt.Profile) error {
+func macTable(w io.Writer, all []client.MAC) error {
+	t := newTable(w, "ADDRESS", "VLAN", "SESSION", "IDLE")
+	for i := range all {
+		v := &all[i]
+		where := v.Session
+		if where == "" {
+			where = "(device)"
+		}
+		t.row(v.Address, v.VLAN, where, seconds(v.Idle))
+	}
+	return t.flush()
+}
+
+func profileTable(w io.Writer, all []client.Profile) error {
 	t := newTable(w, "KIND", "PROFILE", "SESSIONS", "UP")
 	for _, p := range all {
 		t.row(p.Kind, p.Name, count(uint64(p.Sessions)), count(uint64(p.Up)))
@@ -115,7 +129,7 @@ func profileTable(w io.Writer, all []mgmt.Profile) error {
 }
 
 // configText prints a configuration.
-func configText(w io.Writer, c mgmt.Config) error {
+func configText(w io.Writer, c client.Config) error {
 	_, err := fmt.Fprintf(w, "# %s\n", printable(c.File))
 	for line := range strings.Lines(c.Text) {
 		if err == nil {
@@ -126,7 +140,7 @@ func configText(w io.Writer, c mgmt.Config) error {
 }
 
 // sessionDetail prints one session as lines of name and value; counters are exact here.
-func sessionDetail(w io.Writer, s mgmt.Session) error {
+func sessionDetail(w io.Writer, s client.Session) error {
 	t := newTable(w)
 	t.row("Session", s.FullName())
 	t.row("Type", s.Pseudowire)
@@ -141,6 +155,9 @@ func sessionDetail(w io.Writer, s mgmt.Session) error {
 	t.row("Offloads", strings.Join(s.Offloads, ","))
 	t.row("Received", fmt.Sprintf("%d packets, %d bytes", s.RxPackets, s.RxBytes))
 	t.row("Sent", fmt.Sprintf("%d packets, %d bytes", s.TxPackets, s.TxBytes))
+	if s.MACs > 0 || s.MACsRefused > 0 {
+		t.row("Addresses", fmt.Sprintf("%d, %d times one was not learnt", s.MACs, s.MACsRefused))
+	}
 	label := "Drops"
 	for _, reason := range slices.Sorted(maps.Keys(s.Drops)) {
 		fmt.Fprintf(t.w, "%s\t%d %s\n", label, s.Drops[reason], cell(reason))
@@ -159,7 +176,7 @@ func sessionDetail(w io.Writer, s mgmt.Session) error {
 }
 
 // tunnelDetail prints one tunnel as lines of name and value; counters are exact here.
-func tunnelDetail(w io.Writer, v mgmt.Tunnel) error {
+func tunnelDetail(w io.Writer, v client.Tunnel) error {
 	t := newTable(w)
 	t.row("Tunnel", v.Name)
 	t.row("State", v.State)
@@ -187,7 +204,7 @@ func tunnelDetail(w io.Writer, v mgmt.Tunnel) error {
 	return t.flush()
 }
 
-func linkDetail(t *table, l *mgmt.Link) {
+func linkDetail(t *table, l *client.Link) {
 	t.row("Phase", l.Phase)
 	t.row("Connected", time.Duration(l.Seconds)*time.Second)
 	t.row("Failed attempts", l.Failures)
@@ -220,7 +237,7 @@ func echoes(recent []float64) string {
 	return strings.Join(all, " ")
 }
 
-func pppDetail(t *table, p *mgmt.PPP) {
+func pppDetail(t *table, p *client.PPP) {
 	t.row("LCP", p.LCP)
 	t.row("IPCP", p.IPCP)
 	t.row("IPv6CP", p.IPv6CP)
@@ -246,7 +263,7 @@ func pair(local, peer string) string {
 }
 
 // identities prints who has proven himself to whom.
-func identities(p *mgmt.PPP) string {
+func identities(p *client.PPP) string {
 	var both []string
 	if p.LocalAuth != "" {
 		both = append(both, fmt.Sprintf("we as %s (%s)", cell(p.LocalName), p.LocalAuth))

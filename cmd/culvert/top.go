@@ -11,7 +11,7 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 	"culvert/internal/top"
 )
 
@@ -27,7 +27,7 @@ func newTop() *cobra.Command {
 		Args: noArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error { return watch(cmd, socket, ascii) }),
 	}
-	cmd.Flags().StringVar(&socket, "socket", mgmt.DefaultSocket, "`path` of the management socket")
+	cmd.Flags().StringVar(&socket, "socket", client.DefaultSocket, "`path` of the management socket")
 	cmd.Flags().BoolVar(&ascii, "ascii", false, "draw with ASCII only, as where the locale is not UTF-8")
 	return cmd
 }
@@ -54,13 +54,13 @@ func watch(cmd *cobra.Command, socket string, ascii bool) error {
 	}
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
-	client := mgmt.NewClient(socket)
-	info, err := mgmt.Get(ctx, client, mgmt.QueryVersion()) // so that who is not there is said outside the screen
+	c := client.New(socket)
+	info, err := c.Version(ctx) // so that who is not there is said outside the screen
 	if err != nil {
 		return err
 	}
 	title := fmt.Sprintf("culvert %s  %s", info.Version, socket)
-	m := top.New(ctx, top.Ask(client), top.Options{Title: title, ASCII: ascii || !utf8Locale(os.Getenv)})
+	m := top.New(ctx, top.Ask(c), top.Options{Title: title, ASCII: ascii || !utf8Locale(os.Getenv)})
 	_, err = tea.NewProgram(m, tea.WithAltScreen(), tea.WithContext(ctx), tea.WithOutput(out)).Run()
 	if errors.Is(err, tea.ErrInterrupted) {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 	"culvert/internal/testenv"
 )
 
@@ -37,7 +37,7 @@ type busySource struct {
 	n atomic.Uint64
 }
 
-func (b *busySource) Tunnels() []mgmt.Tunnel {
+func (b *busySource) Tunnels() []client.Tunnel {
 	ts, n := b.source.Tunnels(), b.n.Add(1)
 	for i := range ts {
 		ts[i].RxBytes += n * 1_000_000

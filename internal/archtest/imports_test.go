@@ -11,11 +11,13 @@ const module = "culvert/"
 
 // mayKnow lists, for the packages whose place in the order is fixed, the packages of ours they may import.
 var mayKnow = map[string][]string{
+	"client":            {"internal/version"},
 	"docs":              {},
 	"encap":             {},
 	"pppfsm":            {"encap"},
 	"control":           {"encap"},
-	"forwarder":         {"encap", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap"},
+	"forwarder":         {"encap", "forwarder/bridge", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap"},
+	"forwarder/bridge":  {"encap"},
 	"forwarder/lpm":     {},
 	"forwarder/netio":   {"encap"},
 	"forwarder/offload": {"encap"},
@@ -27,10 +29,11 @@ var mayKnow = map[string][]string{
 	"internal/pool":     {},
 	"internal/metrics":  {"internal/mgmt"},
 	"internal/migrate":  {"internal/config"},
-	"internal/mgmt":     {"docs", "internal/version"},
+	"internal/mgmt":     {"client", "docs", "internal/version"},
 	"internal/script":   {},
+	"internal/levels":   {},
 	"internal/human":    {},
-	"internal/top":      {"internal/human", "internal/mgmt", "internal/top/quiet"},
+	"internal/top":      {"client", "internal/human", "internal/top/quiet"},
 	"internal/version":  {},
 	"internal/netlab":   {},
 	"internal/testenv":  {},
@@ -39,8 +42,8 @@ var mayKnow = map[string][]string{
 
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
-	"docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
-	"internal/doctor", "forwarder/lpm", "internal/human",
+	"client", "docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
+	"internal/doctor", "forwarder/bridge", "forwarder/lpm", "internal/human",
 }
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.

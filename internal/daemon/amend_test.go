@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
@@ -14,13 +15,13 @@ func TestAddDelete(t *testing.T) {
 	text := static("t1", [2]int{p[0], p[1]}, [2]int{1, 2}, staticSession("t1", "wire", "eth", ns, [2]int{1, 2}))
 	i := runFile(t, text)
 	at := i.listening(t.Context())
-	client := mgmt.NewClient(i.socket)
+	c := client.New(i.socket)
 	add := func(kind, text string) error {
-		_, err := mgmt.Do(t.Context(), client, mgmt.OrderAdd(mgmt.AddRequest{Kind: kind, Text: text}))
+		_, err := c.Add(t.Context(), mgmt.AddRequest{Kind: kind, Text: text})
 		return err
 	}
 	del := func(r mgmt.DeleteRequest) error {
-		_, err := mgmt.Do(t.Context(), client, mgmt.OrderDelete(r))
+		_, err := c.Delete(t.Context(), r)
 		return err
 	}
 	more := staticSession("t1", "more", "eth", ns, [2]int{3, 4})
@@ -74,10 +75,10 @@ func TestAddFails(t *testing.T) {
 	p := freePorts(t, 2)
 	text := static("t1", [2]int{p[0], p[1]}, [2]int{1, 2}, staticSession("t1", "wire", "eth", ns, [2]int{1, 2}))
 	i := runFile(t, text)
-	client := mgmt.NewClient(i.socket)
+	c := client.New(i.socket)
 	add := func(text string) mgmt.ReloadReport {
 		t.Helper()
-		r, err := mgmt.Do(t.Context(), client, mgmt.OrderAdd(mgmt.AddRequest{Kind: mgmt.KindSession, Text: text}))
+		r, err := c.Add(t.Context(), mgmt.AddRequest{Kind: mgmt.KindSession, Text: text})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +97,7 @@ func TestAddFails(t *testing.T) {
 	if r := add(staticSession("t1", "more", "eth", ns, [2]int{3, 4})); len(r.Failed) != 0 {
 		t.Errorf("%+v", r)
 	}
-	if _, err := mgmt.Do(t.Context(), client, mgmt.OrderDelete(mgmt.DeleteRequest{Session: "t1/more"})); err != nil {
+	if _, err := c.Delete(t.Context(), mgmt.DeleteRequest{Session: "t1/more"}); err != nil {
 		t.Error(err)
 	}
 	ip(t, "-n", ns, "link", "del", "taken")

@@ -17,6 +17,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
+	"culvert/client"
 	"culvert/encap"
 	"culvert/internal/mgmt"
 )
@@ -43,7 +44,7 @@ func startCapture(t *testing.T, socket string, r mgmt.CaptureRequest) *running {
 	begun := make(chan struct{})
 	go func() {
 		var err error
-		c.res, err = mgmt.NewClient(socket).Capture(ctx, r, f, func() { close(begun) })
+		c.res, err = client.New(socket).Capture(ctx, r, f, func() { close(begun) })
 		c.done <- errors.Join(err, f.Close())
 	}()
 	select {
@@ -153,7 +154,7 @@ func TestCapture(t *testing.T) {
 			a := run(t, plain(dialing(nsB, tt.transport, local, peer, "the secret", 0)))
 			c := startCapture(t, a.socket, mgmt.CaptureRequest{Tunnel: "up"})
 			c.port = port[0]
-			_, err := mgmt.NewClient(a.socket).Capture(context.Background(), mgmt.CaptureRequest{Tunnel: "up"}, io.Discard, nil)
+			_, err := client.New(a.socket).Capture(context.Background(), mgmt.CaptureRequest{Tunnel: "up"}, io.Discard, nil)
 			if err == nil || err.Error() != "another capture is running" {
 				t.Errorf("second capture: %v", err)
 			}
@@ -238,7 +239,7 @@ func TestCaptureFilters(t *testing.T) {
 	for r, want := range map[mgmt.CaptureRequest]string{
 		{Tunnel: "nobody"}: `no tunnel "nobody"`, {Session: "up/nobody"}: `no session "up/nobody"`,
 	} {
-		if _, err := mgmt.NewClient(a.socket).Capture(context.Background(), r, io.Discard, nil); err == nil || err.Error() != want {
+		if _, err := client.New(a.socket).Capture(context.Background(), r, io.Discard, nil); err == nil || err.Error() != want {
 			t.Errorf("%+v: %v", r, err)
 		}
 	}

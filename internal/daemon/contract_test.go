@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"testing"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 	"culvert/internal/mgmt/mgmttest"
 )
 
@@ -23,7 +23,7 @@ func answersAsDescribed(t *testing.T, socket string) {
 		name := url.PathEscape(tunnel.Name)
 		targets = append(targets, "/v1/tunnels/"+name, "/v1/tunnels/"+name+"/messages")
 	}
-	all, err := mgmt.Get(t.Context(), mgmt.NewClient(socket), mgmt.QuerySessions(mgmt.Filter{}))
+	all, err := client.Collect(client.New(socket).Sessions(t.Context(), client.Filter{}))
 	if err != nil || len(all) == 0 {
 		t.Fatalf("%d sessions, %v", len(all), err)
 	}

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"culvert/client"
 	"culvert/encap"
-	"culvert/internal/mgmt"
 	"culvert/internal/testenv"
 )
 
@@ -30,6 +30,7 @@ local = "127.0.0.1:%d"
 path_mtu = 1500
 [peer.any]
 secret = "long enough"
+addresses = ["127.0.0.1/32"]
 window_size = 1024
 max_sessions = 1048576
 [shared.subs]
@@ -94,7 +95,7 @@ func crowdServer(t *testing.T, ns string, port int) (pid int, socket string) {
 		}
 	})
 	eventually(t, "server", func() bool {
-		_, err := mgmt.Get(context.Background(), mgmt.NewClient(socket), mgmt.QueryPools())
+		_, err := client.New(socket).Pools(context.Background())
 		return err == nil
 	})
 	return cmd.Process.Pid, socket
@@ -162,7 +163,7 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("%d datagrams were wrong, the first: %v", talk.wrong.Load(), talk.first.Load())
 	}
 	c.until(limit, "echoes", func() bool { return c.echoes > n/100 })
-	sh, err := mgmt.Get(context.Background(), mgmt.NewClient(socket), mgmt.QueryShared())
+	sh, err := client.New(socket).Shared(context.Background())
 	if err != nil || len(sh) != 1 || sh[0].Sessions != n || sh[0].Destinations != n || c.ended != 0 {
 		t.Errorf("device %+v, error %v, %d sessions ended", sh, err, c.ended)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
@@ -21,7 +22,7 @@ func TestDisconnect(t *testing.T) {
 	allUp(t, lns.socket, 3)
 	order := func(r mgmt.DisconnectRequest) mgmt.DisconnectReport {
 		t.Helper()
-		report, err := mgmt.Do(context.Background(), mgmt.NewClient(lns.socket), mgmt.OrderDisconnect(r))
+		report, err := client.New(lns.socket).Disconnect(context.Background(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +50,7 @@ func TestDisconnect(t *testing.T) {
 	}
 	eventually(t, "the reason", func() bool { return strings.Contains(a.tunnel("up").Control.Reason, disconnected) })
 	allUp(t, a.socket, 3)
-	_, err := mgmt.Do(context.Background(), mgmt.NewClient(lns.socket), mgmt.OrderDisconnect(mgmt.DisconnectRequest{User: "nobody"}))
+	_, err := client.New(lns.socket).Disconnect(context.Background(), mgmt.DisconnectRequest{User: "nobody"})
 	if err == nil || err.Error() != "no session: not found" {
 		t.Errorf("error %v", err)
 	}

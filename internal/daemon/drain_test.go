@@ -6,12 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
 func (i *instance) drain(off bool) mgmt.DrainReport {
 	i.t.Helper()
-	r, err := mgmt.Do(context.Background(), mgmt.NewClient(i.socket), mgmt.OrderDrain(mgmt.DrainRequest{Off: off}))
+	r, err := client.New(i.socket).Drain(context.Background(), mgmt.DrainRequest{Off: off})
 	if err != nil {
 		i.t.Fatal(err)
 	}

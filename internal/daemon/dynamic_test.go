@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
@@ -115,7 +116,7 @@ addresses = ["fd78:%[1]d::2/64"]
 // states are the sessions of a daemon by name and state.
 func states(t *testing.T, socket string) map[string]string {
 	t.Helper()
-	all, err := mgmt.Get(context.Background(), mgmt.NewClient(socket), mgmt.QuerySessions(mgmt.Filter{}))
+	all, err := client.Collect(client.New(socket).Sessions(context.Background(), client.Filter{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func states(t *testing.T, socket string) map[string]string {
 
 func tunnelsOf(t *testing.T, socket string) []mgmt.Tunnel {
 	t.Helper()
-	all, err := mgmt.Get(context.Background(), mgmt.NewClient(socket), mgmt.QueryTunnels())
+	all, err := client.New(socket).Tunnels(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +297,7 @@ func spawn(t *testing.T, text string) *process {
 
 // answers tells whether the daemon's socket can be asked.
 func (p *process) answers(socket string) bool {
-	_, err := mgmt.Get(context.Background(), mgmt.NewClient(socket), mgmt.QueryTunnels())
+	_, err := client.New(socket).Tunnels(context.Background())
 	return err == nil
 }
 
@@ -406,7 +407,7 @@ func TestPeerMoves(t *testing.T) {
 // tunnel asks the daemon's API about one tunnel.
 func (i *instance) tunnel(name string) mgmt.Tunnel {
 	i.t.Helper()
-	m, err := mgmt.Get(context.Background(), mgmt.NewClient(i.socket), mgmt.QueryTunnel(name))
+	m, err := client.New(i.socket).Tunnel(context.Background(), name)
 	if err != nil {
 		i.t.Fatal(err)
 	}

@@ -1,38 +1,33 @@
 package daemon
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
 // listening gives what happens at a daemon.
 func (i *instance) listening(ctx context.Context) <-chan mgmt.Event {
 	i.t.Helper()
-	r, w := io.Pipe()
-	begun, all := make(chan struct{}), make(chan mgmt.Event, 1000)
-	go func() {
-		err := mgmt.NewClient(i.socket).Events(ctx, w, func() { close(begun) })
-		_ = w.CloseWithError(err)
-	}()
+	stream, err := client.New(i.socket).Events(ctx)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	all := make(chan mgmt.Event, 1000)
 	go func() {
 		defer close(all)
-		for s := bufio.NewScanner(r); s.Scan(); {
-			var e mgmt.Event
-			if err := json.Unmarshal(s.Bytes(), &e); err != nil {
+		for e, err := range stream {
+			if err != nil {
 				e.Type = err.Error()
 			}
 			all <- e
 		}
 	}()
-	<-begun
 	return all
 }
 
@@ -102,7 +97,7 @@ func TestEvents(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	there := lac.listening(ctx)
-	if _, err := mgmt.Do(ctx, mgmt.NewClient(lac.socket), mgmt.OrderDisconnect(mgmt.DisconnectRequest{Session: "up/e"})); err != nil {
+	if _, err := client.New(lac.socket).Disconnect(ctx, mgmt.DisconnectRequest{Session: "up/e"}); err != nil {
 		t.Fatal(err)
 	}
 	if e := awaitEvents(t, at, 2)["access:1/lan-0"]; kinds(e) != "session_down session_up" || !strings.Contains(e[0].Reason, disconnected) {
@@ -154,7 +149,7 @@ func TestEventsReload(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	writeFile(t, i.path, "x = 1")
-	if _, err := mgmt.Do(t.Context(), mgmt.NewClient(i.socket), mgmt.OrderReload(mgmt.ReloadRequest{})); err == nil {
+	if _, err := client.New(i.socket).Reload(t.Context(), mgmt.ReloadRequest{}); err == nil {
 		t.Error("taken")
 	}
 	if e := awaitEvents(t, at, 1)[""]; kinds(e) != "reload_refused" || !strings.Contains(e[0].Reason, ":1: x: ") {

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"culvert/client"
 	"culvert/encap"
 	"culvert/internal/mgmt"
 	"culvert/pppfsm"
@@ -148,7 +149,7 @@ func (p *wirePeer) up() bool { return p.ups == 2 }
 // detail asks the daemon for all it knows of the session.
 func (i *instance) detail(t *testing.T) mgmt.Session {
 	t.Helper()
-	s, err := mgmt.Get(context.Background(), mgmt.NewClient(i.socket), mgmt.QuerySession("t/line"))
+	s, err := client.New(i.socket).Session(context.Background(), "t/line")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // TestSessionsWithoutDevice: of sessions that are set up together, the one that cannot have its device is refused and
@@ -40,7 +40,7 @@ lcp_restart = 1
 	up := func(want int) func() bool {
 		return func() bool {
 			n := 0
-			all, err := mgmt.Get(t.Context(), mgmt.NewClient(a.socket), mgmt.QuerySessions(mgmt.Filter{}))
+			all, err := client.Collect(client.New(a.socket).Sessions(t.Context(), client.Filter{}))
 			if err != nil {
 				t.Fatal(err)
 			}

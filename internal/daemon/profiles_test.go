@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"culvert/client"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
 )
@@ -21,7 +22,7 @@ func TestProfilesAndConfig(t *testing.T) {
 	allUp(t, lns.socket, 3)
 	allUp(t, lac.socket, 3)
 	profiles := func(socket string) []mgmt.Profile {
-		all, err := mgmt.Get(t.Context(), mgmt.NewClient(socket), mgmt.QueryProfiles())
+		all, err := client.New(socket).Profiles(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +41,7 @@ func TestProfilesAndConfig(t *testing.T) {
 		t.Error(diff)
 	}
 	lns.reload(text + "[ppp.more]\n")
-	c, err := mgmt.Get(t.Context(), mgmt.NewClient(lns.socket), mgmt.QueryConfig())
+	c, err := client.New(lns.socket).Config(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

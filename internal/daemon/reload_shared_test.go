@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
@@ -21,7 +22,7 @@ func TestReloadShared(t *testing.T) {
 	up := func() int {
 		t.Helper()
 		n := 0
-		all, err := mgmt.Get(context.Background(), mgmt.NewClient(lns.socket), mgmt.QuerySessions(mgmt.Filter{}))
+		all, err := client.Collect(client.New(lns.socket).Sessions(context.Background(), client.Filter{}))
 		if err != nil {
 			t.Fatal(err)
 		}

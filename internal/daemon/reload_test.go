@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"culvert/client"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
 )
@@ -36,7 +37,7 @@ func runFile(t *testing.T, text string) *fileRun {
 func (r *fileRun) reload(text string) mgmt.ReloadReport {
 	r.t.Helper()
 	writeFile(r.t, r.path, text)
-	report, err := mgmt.Do(context.Background(), mgmt.NewClient(r.socket), mgmt.OrderReload(mgmt.ReloadRequest{}))
+	report, err := client.New(r.socket).Reload(context.Background(), mgmt.ReloadRequest{})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -144,7 +145,7 @@ func TestReloadBadFile(t *testing.T) {
 	good := static("t1", [2]int{p[0], p[1]}, [2]int{1, 2}, staticSession("t1", "wire", "eth", ns, [2]int{1, 2}))
 	a := runFile(t, good)
 	order := func(r mgmt.ReloadRequest) error {
-		_, err := mgmt.Do(context.Background(), mgmt.NewClient(a.socket), mgmt.OrderReload(r))
+		_, err := client.New(a.socket).Reload(context.Background(), r)
 		return err
 	}
 	bad := strings.Replace(good, "sid = 1", "sid = 0", 1) + staticSession("t1", "more", "eth", ns, [2]int{3, 4})
@@ -165,7 +166,7 @@ func TestReloadBadFile(t *testing.T) {
 	// A dry run of another file changes nothing either.
 	next := filepath.Join(t.TempDir(), "next.toml")
 	writeFile(t, next, good+staticSession("t1", "more", "eth", ns, [2]int{3, 4}))
-	report, err := mgmt.Do(context.Background(), mgmt.NewClient(a.socket), mgmt.OrderReload(mgmt.ReloadRequest{File: next, DryRun: true}))
+	report, err := client.New(a.socket).Reload(context.Background(), mgmt.ReloadRequest{File: next, DryRun: true})
 	want := []mgmt.Change{{Kind: mgmt.KindSession, Added: []string{"t1/more"}, Kept: 1}}
 	if diff := cmp.Diff(want, differences(report)); err != nil || diff != "" || !report.DryRun {
 		t.Errorf("%v, dry run (-want +got):\n%s", err, diff)

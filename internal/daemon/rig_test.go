@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"culvert/client"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
 	"culvert/internal/testenv"
@@ -170,8 +171,8 @@ func (i *instance) session(name string) mgmt.Session { return sessionOf(i.t, i.s
 
 func sessionOf(t *testing.T, socket, name string) mgmt.Session {
 	t.Helper()
-	c := mgmt.NewClient(socket)
-	all, err := mgmt.Get(context.Background(), c, mgmt.QuerySessions(mgmt.Filter{}))
+	c := client.New(socket)
+	all, err := client.Collect(c.Sessions(context.Background(), client.Filter{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
@@ -48,7 +49,7 @@ func TestRing(t *testing.T) {
 // messagesOf asks a daemon for the control messages of a tunnel.
 func messagesOf(t *testing.T, socket, tunnel string) []mgmt.Message {
 	t.Helper()
-	all, err := mgmt.Get(context.Background(), mgmt.NewClient(socket), mgmt.QueryMessages(tunnel))
+	all, err := client.New(socket).Messages(context.Background(), tunnel)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestMessages(t *testing.T) {
 // drops are all counters that are not 0.
 func (i *instance) drops(t *testing.T) map[string]uint64 {
 	t.Helper()
-	all, err := mgmt.Get(context.Background(), mgmt.NewClient(i.socket), mgmt.QueryDrops())
+	all, err := client.New(i.socket).Drops(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/vishvananda/netns"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
@@ -63,7 +64,7 @@ prefix_length = 56
 
 // pools asks for the pools by name.
 func (i *instance) pools() map[string]mgmt.Pool {
-	all, err := mgmt.Get(context.Background(), mgmt.NewClient(i.socket), mgmt.QueryPools())
+	all, err := client.New(i.socket).Pools(context.Background())
 	if err != nil {
 		i.t.Fatal(err)
 	}

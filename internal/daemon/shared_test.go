@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
@@ -219,7 +220,7 @@ func (n *numbers) heard() (lines int) {
 
 // sharedDevice asks for the only shared device.
 func (i *instance) sharedDevice() mgmt.Shared {
-	all, err := mgmt.Get(context.Background(), mgmt.NewClient(i.socket), mgmt.QueryShared())
+	all, err := client.New(i.socket).Shared(context.Background())
 	if err != nil || len(all) != 1 {
 		i.t.Fatalf("shared devices %v, error %v", all, err)
 	}
@@ -306,7 +307,7 @@ func sharedLines(t *testing.T, a, b *instance, nsA, nsB string) {
 // serverSession is the server's end of a client's session.
 func serverSession(t *testing.T, a *instance, s mgmt.Session) mgmt.Session {
 	t.Helper()
-	all, err := mgmt.Get(context.Background(), mgmt.NewClient(a.socket), mgmt.QuerySessions(mgmt.Filter{Interface: "subs"}))
+	all, err := client.Collect(client.New(a.socket).Sessions(context.Background(), client.Filter{Interface: "subs"}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // Options of a demo; the zero value is good.
@@ -130,7 +130,7 @@ func (l *lab) measure(ctx context.Context, p pair, o Options) (Row, error) {
 		return row, err
 	}
 	row.Packets = after.near.RxPackets + after.near.TxPackets
-	for _, s := range []mgmt.Session{after.near, after.far} {
+	for _, s := range []client.Session{after.near, after.far} {
 		for _, n := range s.Drops {
 			row.Dropped += n
 		}
@@ -140,7 +140,7 @@ func (l *lab) measure(ctx context.Context, p pair, o Options) (Row, error) {
 
 // endpoints are the two sessions of a pseudowire and the addresses to reach one from the other.
 type endpoints struct {
-	near, far        mgmt.Session // LAC's, LNS's
+	near, far        client.Session // LAC's, LNS's
 	lac4, lns4, lns6 netip.Addr
 }
 

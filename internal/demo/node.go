@@ -8,8 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"culvert/client"
 	"culvert/internal/config"
-	"culvert/internal/mgmt"
 	"culvert/internal/netlab"
 )
 
@@ -19,7 +19,7 @@ type node struct {
 	ns      *netlab.Namespace
 	cfg     *config.Config
 	file    string // its configuration
-	client  *mgmt.Client
+	client  *client.Client
 	process *netlab.Process // nil before start
 }
 
@@ -30,7 +30,7 @@ func newNode(dir, name string, example []byte) (*node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", name, err)
 	}
-	n := &node{name: name, file: filepath.Join(dir, name+".toml"), client: mgmt.NewClient(socket)}
+	n := &node{name: name, file: filepath.Join(dir, name+".toml"), client: client.New(socket)}
 	if err = os.WriteFile(n.file, text, 0o600); err != nil {
 		return nil, err
 	}
@@ -81,12 +81,12 @@ func (n *node) kill() {
 }
 
 // sessions asks for all sessions by full name.
-func (n *node) sessions(ctx context.Context) (map[string]mgmt.Session, error) {
-	list, err := mgmt.Get(ctx, n.client, mgmt.QuerySessions(mgmt.Filter{}))
+func (n *node) sessions(ctx context.Context) (map[string]client.Session, error) {
+	list, err := client.Collect(n.client.Sessions(ctx, client.Filter{}))
 	if err != nil {
 		return nil, err
 	}
-	sessions := make(map[string]mgmt.Session, len(list))
+	sessions := make(map[string]client.Session, len(list))
 	for _, s := range list {
 		sessions[s.Tunnel+"/"+s.Name] = s
 	}
@@ -96,7 +96,7 @@ func (n *node) sessions(ctx context.Context) (map[string]mgmt.Session, error) {
 // up tells whether every session of the configuration carries traffic.
 func (n *node) up(ctx context.Context) (bool, error) {
 	sessions, err := n.sessions(ctx)
-	if errors.Is(err, mgmt.ErrUnreachable) {
+	if errors.Is(err, client.ErrUnreachable) {
 		return false, n.process.Check() // not listening yet
 	}
 	if err != nil {
@@ -114,6 +114,6 @@ func (n *node) up(ctx context.Context) (bool, error) {
 }
 
 // pppUp tells whether every network protocol that was asked for is open.
-func pppUp(c *config.PPP, s *mgmt.PPP) bool {
+func pppUp(c *config.PPP, s *client.PPP) bool {
 	return s != nil && (!c.Link.IPv4 || s.PeerAddress != "") && (!c.Link.IPv6 || s.PeerID != "")
 }

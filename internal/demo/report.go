@@ -9,8 +9,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"culvert/internal/mgmt"
 )
 
 // Result is what a demo has shown.
@@ -46,7 +44,7 @@ type Drop struct {
 func (l *lab) drops(ctx context.Context) ([]Drop, error) {
 	var all []Drop
 	for _, n := range l.nodes() {
-		list, err := mgmt.Get(ctx, n.client, mgmt.QueryDrops())
+		list, err := n.client.Drops(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // stopWait bounds a clean stop: Terminate-Request goes out at most twice, 3 s apart (RFC 1661 section 4.6), and a
@@ -25,7 +25,7 @@ const stopWait = 10 * time.Second
 type culvert struct {
 	lab    *lab
 	cmd    *exec.Cmd
-	client *mgmt.Client
+	client *client.Client
 	socket string
 	output lockedBuffer
 	exited chan struct{} // closed once err is set
@@ -43,7 +43,7 @@ func startCulvert(t *testing.T, l *lab, config string) *culvert {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.client = mgmt.NewClient(c.socket)
+	c.client = client.New(c.socket)
 	c.cmd = exec.Command("ip", "netns", "exec", l.host.name, l.binary, "run", "--config", file)
 	c.cmd.Stdout, c.cmd.Stderr = &c.output, &c.output
 	// should the tests be killed, it goes too
@@ -64,7 +64,7 @@ func startCulvert(t *testing.T, l *lab, config string) *culvert {
 			t.Fatalf("culvert ended at once: %v\n%s", c.err, c.output.String())
 		default:
 		}
-		if _, err := query(c, mgmt.QuerySessions(mgmt.Filter{})); err != nil {
+		if _, err := query(c, allSessions); err != nil {
 			return err.Error()
 		}
 		return ""
@@ -119,16 +119,20 @@ func (c *culvert) stop(t *testing.T) {
 	}
 }
 
-func query[T any](c *culvert, q mgmt.Query[T]) (T, error) {
+func query[T any](c *culvert, ask func(*client.Client, context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return mgmt.Get(ctx, c.client, q)
+	return ask(c.client, ctx)
+}
+
+func allSessions(c *client.Client, ctx context.Context) ([]client.Session, error) {
+	return client.Collect(c.Sessions(ctx, client.Filter{}))
 }
 
 // session gives the state of the session with our id sid.
-func (c *culvert) session(t *testing.T, sid uint32) mgmt.Session {
+func (c *culvert) session(t *testing.T, sid uint32) client.Session {
 	t.Helper()
-	all, err := query(c, mgmt.QuerySessions(mgmt.Filter{}))
+	all, err := query(c, allSessions)
 	if err != nil {
 		t.Fatalf("sessions: %v", err)
 	}
@@ -138,13 +142,13 @@ func (c *culvert) session(t *testing.T, sid uint32) mgmt.Session {
 		}
 	}
 	t.Fatalf("no session %d in %+v", sid, all)
-	return mgmt.Session{}
+	return client.Session{}
 }
 
 // drops gives the drop counters by name, those at zero left out.
 func (c *culvert) drops(t *testing.T) map[string]uint64 {
 	t.Helper()
-	all, err := query(c, mgmt.QueryDrops())
+	all, err := query(c, (*client.Client).Drops)
 	if err != nil {
 		t.Fatalf("drops: %v", err)
 	}

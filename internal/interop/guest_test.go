@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // peerDevice is the device of a culvert in the guest.
@@ -66,9 +66,9 @@ func guestShow[T any](t *testing.T, g *guestCulvert, what string) (v T) {
 }
 
 // session gives the state of its only session.
-func (g *guestCulvert) session(t *testing.T) mgmt.Session {
+func (g *guestCulvert) session(t *testing.T) client.Session {
 	t.Helper()
-	all := guestShow[[]mgmt.Session](t, g, "sessions")
+	all := guestShow[[]client.Session](t, g, "sessions")
 	if len(all) != 1 {
 		t.Fatalf("%d sessions in the guest: %+v", len(all), all)
 	}
@@ -81,7 +81,7 @@ func (g *guestCulvert) offloads(t *testing.T, worker ...string) {
 	if got, want := g.session(t).Offloads, []string{"csum", "tso4", "tso6", "ecn"}; !slices.Equal(got, want) {
 		t.Errorf("device in the guest: offloads %q, want %q", got, want)
 	}
-	for _, w := range guestShow[[]mgmt.Worker](t, g, "workers") {
+	for _, w := range guestShow[[]client.Worker](t, g, "workers") {
 		if w.Sessions > 0 && !slices.Equal(w.Offloads, worker) {
 			t.Errorf("worker in the guest: offloads %q, want %q", w.Offloads, worker)
 		}
@@ -92,7 +92,7 @@ func (g *guestCulvert) offloads(t *testing.T, worker ...string) {
 // its link was open.
 func (g *guestCulvert) noDrops(t *testing.T) {
 	t.Helper()
-	for _, d := range guestShow[[]mgmt.Drop](t, g, "drops") {
+	for _, d := range guestShow[[]client.Drop](t, g, "drops") {
 		beginning := d.Reason == "not_open" || d.Reason == "session"
 		if d.Count > 4 || d.Count > 0 && !beginning {
 			t.Errorf("the guest dropped %d: %s", d.Count, d.Reason)
@@ -227,18 +227,7 @@ func TestGuestItself(t *testing.T) {
 
 func testGuestItself(t *testing.T, l *link, pseudowire string) {
 	p := useLab(t).peer
-	t.Cleanup(func() { p.quiet(t, "ip netns del A; ip netns del B") })
-	p.run(t, "ip netns add A && ip netns add B && ip link add va netns A type veth peer name vb netns B")
-	for _, e := range []struct {
-		ns, device string
-		addr       netip.Addr
-	}{{"A", "va", l.host}, {"B", "vb", l.peer}} {
-		suffix := "/24"
-		if e.addr.Is6() {
-			suffix = "/64 nodad"
-		}
-		p.run(t, "ip -n %[1]s addr add %[3]s%[4]s dev %[2]s && ip -n %[1]s link set %[2]s up", e.ns, e.device, e.addr, suffix)
-	}
+	l.twoNamespaces(t, p)
 	configA, configB := l.bothTOML(pseudowire)
 	a := startGuest(t, p, "a", "ip netns exec A", configA)
 	b := startGuest(t, p, "b", "ip netns exec B", configB)
@@ -247,15 +236,7 @@ func testGuestItself(t *testing.T, l *link, pseudowire string) {
 		addrA, addrB = pppHost, pppPeer
 	}
 	p.run(t, "until_ok 100 ip netns exec A ping -n -q -c 1 -W 1 %s", addrB)
-	// nc ends with the connection once its input has ended: a receiver's input must not
-	p.run(t, "[ -p /tmp/open ] || mkfifo /tmp/open; head -c %d /job/culvert >/tmp/there", itselfBytes)
-	for _, way := range []struct {
-		from, to *guestCulvert
-		addr     netip.Addr
-	}{{a, b, addrB}, {b, a, addrA}} {
-		p.runFor(t, tcpWait, fmt.Sprintf("%s nc -l -p 5001 <>/tmp/open >/tmp/got & r=$!; until_ok 40 sh -c '%s nc %s 5001 </tmp/there' && wait $r && cmp /tmp/there /tmp/got; c=$?; rm -f /tmp/got; [ $c = 0 ]",
-			way.to.prefix, way.from.prefix, way.addr))
-	}
+	bothWays(t, p, addrA, addrB, itselfBytes)
 	for _, g := range []*guestCulvert{a, b} {
 		g.offloads(t, "udp-gso", "udp-gro")
 		g.noDrops(t)
@@ -269,5 +250,37 @@ func testGuestItself(t *testing.T, l *link, pseudowire string) {
 		} else {
 			t.Logf("%d sends for %d packets, %d receives for %d", sent, s.TxPackets, got, s.RxPackets)
 		}
+	}
+}
+
+// twoNamespaces makes A and B in the guest, joined by a veth with the link's addresses.
+func (l *link) twoNamespaces(t *testing.T, p *peer) {
+	t.Helper()
+	t.Cleanup(func() { p.quiet(t, "ip netns del A; ip netns del B") })
+	p.run(t, "ip netns add A && ip netns add B && ip link add va netns A type veth peer name vb netns B")
+	for _, e := range []struct {
+		ns, device string
+		addr       netip.Addr
+	}{{"A", "va", l.host}, {"B", "vb", l.peer}} {
+		suffix := "/24"
+		if e.addr.Is6() {
+			suffix = "/64 nodad"
+		}
+		p.run(t, "ip -n %[1]s addr add %[3]s%[4]s dev %[2]s && ip -n %[1]s link set %[2]s up", e.ns, e.device, e.addr, suffix)
+	}
+}
+
+// bothWays lets each of the namespaces A and B send size bytes to the other over TCP, and compares them.
+func bothWays(t *testing.T, p *peer, addrA, addrB netip.Addr, size int) {
+	t.Helper()
+	// nc ends with the connection once its input has ended: a receiver's input must not
+	p.run(t, "[ -p /tmp/open ] || mkfifo /tmp/open; head -c %d /job/culvert >/tmp/there", size)
+	for _, way := range []struct {
+		from, to string
+		addr     netip.Addr
+	}{{"A", "B", addrB}, {"B", "A", addrA}} {
+		const prefix = "ip netns exec "
+		p.runFor(t, tcpWait, fmt.Sprintf("%s nc -l -p 5001 <>/tmp/open >/tmp/got & r=$!; until_ok 40 sh -c '%s nc %s 5001 </tmp/there' && wait $r && cmp /tmp/there /tmp/got; c=$?; rm -f /tmp/got; [ $c = 0 ]",
+			prefix+way.to, prefix+way.from, way.addr))
 	}
 }

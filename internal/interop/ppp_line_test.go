@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // TestPPPLine: what a subscriber's line lives through, over UDP and IPv4 and over IP and IPv6.
@@ -37,9 +38,9 @@ func TestPPPLine(t *testing.T) {
 }
 
 // detail asks for all that is known of the link's session.
-func (c *culvert) detail(t *testing.T) mgmt.Session {
+func (c *culvert) detail(t *testing.T) client.Session {
 	t.Helper()
-	s, err := query(c, mgmt.QuerySession("t1/s1"))
+	s, err := query(c, func(c *client.Client, ctx context.Context) (client.Session, error) { return c.Session(ctx, "t1/s1") })
 	if err != nil || s.PPP == nil || s.Link == nil {
 		t.Fatalf("session: %+v, %v", s, err)
 	}

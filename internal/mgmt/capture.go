@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -14,25 +12,6 @@ import (
 	"strings"
 	"time"
 )
-
-// CaptureRequest says what to capture, and when it is enough. One of Tunnel, Session and Peer is set.
-type CaptureRequest struct {
-	Tunnel  string
-	Session string // "tunnel/session"
-	Peer    netip.Addr
-	// Outer packets and Inner frames; neither: both.
-	Outer, Inner bool
-	SnapLen      int           // bytes kept of each packet; 0: all
-	Count        uint64        // packets; 0: without end
-	Size         uint64        // bytes of the answer; 0: 1 GiB
-	Duration     time.Duration // 0: without end
-}
-
-// CaptureResult says how a capture went.
-type CaptureResult struct {
-	Captured uint64 // packets
-	Dropped  uint64 // packets there was no room for
-}
 
 // Capture is a capture that can begin.
 type Capture interface {
@@ -183,66 +162,4 @@ func (s *stream) Write(b []byte) (int, error) {
 		err = s.control.Flush()
 	}
 	return n, err
-}
-
-// query returns the request's path.
-func (r *CaptureRequest) query() string {
-	q := url.Values{}
-	set := func(param, value string, given bool) {
-		if given {
-			q.Set(param, value)
-		}
-	}
-	set(paramTunnel, r.Tunnel, r.Tunnel != "")
-	set(paramSession, r.Session, r.Session != "")
-	set(paramPeer, r.Peer.String(), r.Peer.IsValid())
-	set(paramLayer, layerOuter, r.Outer && !r.Inner)
-	set(paramLayer, layerInner, r.Inner && !r.Outer)
-	set(paramSnapLen, strconv.Itoa(r.SnapLen), r.SnapLen != 0)
-	set(paramCount, strconv.FormatUint(r.Count, 10), r.Count != 0)
-	set(paramSize, strconv.FormatUint(r.Size, 10), r.Size != 0)
-	set(paramDuration, r.Duration.String(), r.Duration != 0)
-	return pathCapture + "?" + q.Encode()
-}
-
-// Capture writes what a capture gives to w, as pcapng, until ctx is done or there is enough. begun is called when culvert
-// has taken the request, and may be nil.
-func (c *Client) Capture(ctx context.Context, r CaptureRequest, w io.Writer, begun func()) (res CaptureResult, err error) {
-	var conn *net.UnixConn
-	long := c.http
-	long.Timeout = 0
-	long.Transport = &http.Transport{
-		DisableKeepAlives: true, DisableCompression: true, ResponseHeaderTimeout: exchangeWait,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			d := net.Dialer{Timeout: dialWait}
-			n, e := d.DialContext(ctx, "unix", c.socket)
-			conn, _ = n.(*net.UnixConn)
-			return n, e
-		},
-	}
-	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	patient := &Client{socket: c.socket, http: long}
-	err = patient.get(hard, r.query(), func(resp *http.Response) error {
-		if begun != nil {
-			begun()
-		}
-		// Half of the connection is closed for the end, so that the last packets and the numbers still come.
-		undo := context.AfterFunc(ctx, func() {
-			_ = conn.CloseWrite()
-			time.AfterFunc(stopWait, cancel)
-		})
-		defer undo()
-		if _, e := io.Copy(w, resp.Body); e != nil {
-			return e
-		}
-		var e1, e2 error
-		res.Captured, e1 = strconv.ParseUint(resp.Trailer.Get(trailerCaptured), 10, 64)
-		res.Dropped, e2 = strconv.ParseUint(resp.Trailer.Get(trailerDropped), 10, 64)
-		if e := errors.Join(e1, e2); e != nil {
-			return fmt.Errorf("the capture broke off: %w", e)
-		}
-		return nil
-	})
-	return res, err
 }

@@ -10,13 +10,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"culvert/client"
 )
 
 // TestCapture: what is asked for arrives as it was meant, and so do the packets and numbers.
 func TestCapture(t *testing.T) {
 	src := newFake()
 	path, _ := serve(t, src)
-	c := NewClient(path)
+	c := client.New(path)
 	for _, r := range []CaptureRequest{
 		{Tunnel: "a b/&", Count: 3, Outer: true, Inner: true, SnapLen: 96, Size: 1000, Duration: time.Second},
 		{Session: "t/s/x", Count: 3, Outer: true, SnapLen: 1, Size: 1},
@@ -25,7 +27,7 @@ func TestCapture(t *testing.T) {
 		var b bytes.Buffer
 		begun := 0
 		res, err := c.Capture(context.Background(), r, &b, func() { begun++ })
-		if err != nil || res != (CaptureResult{3, 7}) || b.String() != "packet\npacket\npacket\nend\n" || begun != 1 {
+		if err != nil || res != (CaptureResult{Captured: 3, Dropped: 7}) || b.String() != "packet\npacket\npacket\nend\n" || begun != 1 {
 			t.Errorf("%+v: %+v, %v, %q", r, res, err, b.String())
 		}
 		if src.asked != r {
@@ -65,7 +67,7 @@ func TestCaptureEnds(t *testing.T) {
 			var res CaptureResult
 			go func() {
 				var err error
-				res, err = NewClient(path).Capture(ctx, CaptureRequest{Tunnel: "t"}, w, nil)
+				res, err = client.New(path).Capture(ctx, CaptureRequest{Tunnel: "t"}, w, nil)
 				done <- err
 			}()
 			<-seen
@@ -87,7 +89,7 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 func TestCaptureRefused(t *testing.T) {
 	src := newFake()
 	path, _ := serve(t, src)
-	c := NewClient(path)
+	c := client.New(path)
 	for r, want := range map[CaptureRequest]string{
 		{}:                          "one of tunnel, session and peer is needed",
 		{Tunnel: "a", Session: "b"}: "one of tunnel, session and peer is needed",
@@ -95,7 +97,7 @@ func TestCaptureRefused(t *testing.T) {
 		{Tunnel: "busy"}:            "another capture is running",
 		{Tunnel: "broken"}:          "out of order",
 	} {
-		var ae *APIError
+		var ae *client.APIError
 		if _, err := c.Capture(context.Background(), r, &bytes.Buffer{}, nil); !errors.As(err, &ae) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %s", r, err, want)
 		}

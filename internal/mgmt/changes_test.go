@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"culvert/client"
 )
 
 // fakeChanger remembers what it was asked for, and answers err.
@@ -47,6 +49,10 @@ func (f *fakeChanger) Disconnect(_ context.Context, r DisconnectRequest) (Discon
 	return DisconnectReport{Sessions: []string{r.Session}}, f.err
 }
 
+func (f *fakeChanger) Debug(_ context.Context, r DebugRequest) (LogLevel, error) {
+	return LogLevel{Kind: r.Kind, Name: r.Name, Level: r.Level, Own: true}, f.err
+}
+
 func (f *fakeChanger) asked() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -61,9 +67,9 @@ func post(t *testing.T, path, target, body string) (*http.Response, string) {
 func TestReloadOrders(t *testing.T) {
 	f := &fakeChanger{}
 	path, _ := serve(t, newFake(), WithChanges(f))
-	c := NewClient(path)
+	c := client.New(path)
 	for _, r := range []ReloadRequest{{}, {DryRun: true}, {DryRun: true, File: "/tmp/x y.toml"}} {
-		got, err := Do(context.Background(), c, OrderReload(r))
+		got, err := c.Reload(context.Background(), r)
 		want := ReloadReport{File: "/etc/c.toml", DryRun: r.DryRun, Changes: []Change{{Kind: KindTunnel, Added: []string{"t1"}, Kept: 2}}}
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -81,7 +87,7 @@ func TestDrainOrders(t *testing.T) {
 	f := &fakeChanger{}
 	path, _ := serve(t, newFake(), WithChanges(f))
 	for _, off := range []bool{false, true} {
-		got, err := Do(context.Background(), NewClient(path), OrderDrain(DrainRequest{Off: off}))
+		got, err := client.New(path).Drain(context.Background(), DrainRequest{Off: off})
 		if want := (DrainReport{Draining: !off, Tunnels: 2, Sessions: 3}); err != nil || got != want {
 			t.Errorf("off %v: %+v, %v", off, got, err)
 		}

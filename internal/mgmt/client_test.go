@@ -1,35 +1,26 @@
 package mgmt
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
+	"culvert/client"
 	"culvert/internal/version"
 )
 
-// check asks q both ways and compares.
-func check[T any](t *testing.T, c *Client, q Query[T], want T) {
+// check compares what a method has found.
+func check[T any](t *testing.T, want T) func(T, error) {
 	t.Helper()
-	got, err := Get(context.Background(), c, q)
-	if err != nil {
-		t.Errorf("%s: %v", q.path, err)
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s: got %+v, want %+v", q.path, got, want)
-	}
-	var b bytes.Buffer
-	if err := Copy(context.Background(), c, q, &b); err != nil || !strings.HasSuffix(b.String(), "\n") {
-		t.Errorf("%s: %q, %v", q.path, b.String(), err)
+	return func(got T, err error) {
+		t.Helper()
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
 	}
 }
 
@@ -37,21 +28,22 @@ func TestClient(t *testing.T) {
 	src := newFake()
 	path, _ := serve(t, src)
 	fds := openFiles(t)
-	c := NewClient(path)
-	check(t, c, QueryTunnels(), []Tunnel{src.tunnels[1], src.tunnels[0]})
-	check(t, c, QueryTunnel("t1"), src.tunnels[1])
-	check(t, c, QueryMessages("t1"), src.messages["t1"])
-	check(t, c, QueryWorkers(), []Worker{src.workers[1], src.workers[0]})
-	check(t, c, QueryPools(), []Pool{src.pools[1], src.pools[0]})
-	check(t, c, QueryShared(), []Shared{src.shared[1], src.shared[0]})
-	check(t, c, QueryDrops(), []Drop{src.drops[1], src.drops[0]})
-	check(t, c, QuerySessions(Filter{Tunnel: "t1", State: "establish", Interface: "sub2"}), []Session{src.sessions[1]})
+	c, ctx := client.New(path), t.Context()
+	check(t, []Tunnel{src.tunnels[1], src.tunnels[0]})(c.Tunnels(ctx))
+	check(t, src.tunnels[1])(c.Tunnel(ctx, "t1"))
+	check(t, src.messages["t1"])(c.Messages(ctx, "t1"))
+	check(t, []Worker{src.workers[1], src.workers[0]})(c.Workers(ctx))
+	check(t, []Pool{src.pools[1], src.pools[0]})(c.Pools(ctx))
+	check(t, []Shared{src.shared[1], src.shared[0]})(c.Shared(ctx))
+	check(t, []MAC{src.macs[1], src.macs[0]})(c.MACs(ctx, "a/b"))
+	check(t, []Drop{src.drops[1], src.drops[0]})(c.Drops(ctx))
+	check(t, []Session{src.sessions[1]})(client.Collect(c.Sessions(ctx, client.Filter{Tunnel: "t1", State: "establish", Interface: "sub2"})))
 	for _, s := range src.sessions {
-		check(t, c, QuerySession(s.FullName()), s) // names that paths would trip over among them
+		check(t, s)(c.Session(ctx, s.FullName())) // names that paths would trip over among them
 	}
 	info := version.Get()
 	info.Version = "1.2.3-fake"
-	check(t, c, QueryVersion(), info)
+	check(t, info)(c.Version(ctx))
 	time.Sleep(10 * time.Millisecond) // the server's side closes after ours
 	if n := openFiles(t); n > fds {
 		t.Errorf("%d descriptors, %d before", n, fds)
@@ -60,78 +52,45 @@ func TestClient(t *testing.T) {
 
 func TestClientRefused(t *testing.T) {
 	path, _ := serve(t, newFake())
-	_, err := Get(context.Background(), NewClient(path), QuerySession("t1/none"))
-	if _, err := Get(context.Background(), NewClient(path), QueryMessages("t2")); err == nil || err.Error() != `no tunnel "t2" with a control connection` {
+	_, err := client.New(path).Session(context.Background(), "t1/none")
+	if _, err := client.New(path).Messages(context.Background(), "t2"); err == nil || err.Error() != `no tunnel "t2" with a control connection` {
 		t.Errorf("got %v", err)
 	}
-	var ae *APIError
+	var ae *client.APIError
 	if !errors.As(err, &ae) || ae.Status != http.StatusNotFound || err.Error() != `no session "t1/none"` {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestClientUnreachable(t *testing.T) {
-	path := socketPath(t)
-	mkdir(t, filepath.Dir(path))
-	ask := func() error { _, err := Get(context.Background(), NewClient(path), QueryDrops()); return err }
-	want := "cannot reach culvert at " + path + ": is `culvert run` active?"
-	if err := ask(); !errors.Is(err, ErrUnreachable) || err.Error() != want {
-		t.Errorf("no file: %v", err)
+// TestClientStreams: sessions come one after the other, to the end or until the loop is left, and as they are.
+func TestClientStreams(t *testing.T) {
+	src := newFake()
+	path, _ := serve(t, src)
+	c, ctx := client.New(path), t.Context()
+	all, err := client.Collect(c.Sessions(ctx, client.Filter{}))
+	if err != nil || len(all) != len(src.sessions) {
+		t.Fatalf("%d sessions, %v", len(all), err)
 	}
-	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	seen := 0
+	for s, err := range c.Sessions(ctx, client.Filter{}) {
+		if err != nil || !reflect.DeepEqual(s, all[seen]) {
+			t.Errorf("%+v, %v", s, err)
+		}
+		if seen++; seen == 2 {
+			break
+		}
+	}
+	answer, err := c.Raw(ctx, client.Filter{Interface: "sub1"}.Path())
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead.SetUnlinkOnClose(false)
-	_ = dead.Close()
-	if err := ask(); !errors.Is(err, ErrUnreachable) || err.Error() != want {
-		t.Errorf("stale socket: %v", err)
+	text, err := io.ReadAll(answer)
+	_ = answer.Close()
+	if string(text) != "[\n"+s1JSON+"\n]\n" || err != nil {
+		t.Errorf("%q, %v", text, err)
 	}
-	if got := (&Client{socket: "/s"}).explain(&net.OpError{Op: "dial", Err: os.ErrPermission}).Error(); got != "cannot reach culvert at /s: permission denied, only the socket's owner and group may" {
-		t.Errorf("no permission: %s", got)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := Get(ctx, NewClient(path), QueryDrops()); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
-	}
-	if c := NewClient(""); c.socket != "/run/culvert/culvert.sock" {
-		t.Errorf("default socket %s", c.socket)
-	}
-}
-
-// TestClientOddServers talks to listeners that are not culvert or break off.
-func TestClientOddServers(t *testing.T) {
-	tests := []struct{ name, answer, want string }{
-		{"not HTTP", "SSH-2.0-OpenSSH_9.2\r\n", "cannot reach culvert at "},
-		{"no answer", "", "cannot reach culvert at "},
-		{"other service", "HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nnope\n", "404 Not Found"},
-		{"redirect", "HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "301 Moved"},
-		{"not JSON", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n<html", "invalid character '<'"},
-		{"cut off", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[]\n\r\n", "unexpected EOF"},
-		{"two values", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n[][]", "more than one value"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			path := socketPath(t)
-			ln := listen(t, path)
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				c, err := ln.Accept()
-				if err != nil {
-					return
-				}
-				_, _ = c.Read(make([]byte, 4096))
-				_, _ = io.WriteString(c, tt.answer)
-				_ = c.Close()
-			}()
-			_, err := Get(context.Background(), NewClient(path), QueryDrops())
-			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
-				t.Errorf("got %v, want %q", err, tt.want)
-			}
-			<-done
-		})
+	if none, err := client.Collect(c.Sessions(ctx, client.Filter{Tunnel: "none"})); len(none) != 0 || err != nil {
+		t.Errorf("%v, %v", none, err)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package mgmt is culvert's management interface: HTTP with JSON on a Unix socket, its server and its client. The
-// command line shows nothing that is not here, so curl --unix-socket can do whatever it does.
+// Package mgmt is culvert's management interface: HTTP with JSON on a Unix socket, its server; package client is the other
+// end, and has the types. The command line shows nothing that is not here, so curl --unix-socket can do whatever it does.
 //
 // Reading is GET, and changing is POST. Every resource is a path under /v1 (docs/api.md lists them with all fields); an answer
 // is one JSON value, an error {"error": "..."} with the fitting status. A list is written with one element on a line,
@@ -32,5 +32,5 @@
 // # Ownership and concurrency
 //
 // [Serve] owns the listener and closes it. A Source is called from many goroutines at once; what it returns belongs
-// to the server, which sorts it in place. A [Client] may be used from any goroutine and keeps no connection open.
+// to the server, which sorts it in place.
 package mgmt

@@ -2,9 +2,7 @@ package mgmt
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -49,20 +47,4 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request, _ url.Values) {
 			panic(http.ErrAbortHandler)
 		}
 	}
-}
-
-// Events writes what happens to w, a line of JSON for each [Event], until ctx is done or culvert ends. begun is called when
-// culvert has taken the request, and may be nil.
-func (c *Client) Events(ctx context.Context, w io.Writer, begun func()) error {
-	patient := Client{socket: c.socket, http: c.http}
-	patient.http.Timeout = 0
-	return patient.get(ctx, pathEvents, func(resp *http.Response) error {
-		if begun != nil {
-			begun()
-		}
-		if _, err := io.Copy(w, resp.Body); err != nil && ctx.Err() == nil {
-			return err
-		}
-		return nil
-	})
 }

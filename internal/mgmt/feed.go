@@ -6,41 +6,6 @@ import (
 	"time"
 )
 
-// Event is something that has happened to a tunnel, a session or the whole of culvert.
-type Event struct {
-	Time      string            `json:"time"` // RFC 3339, UTC
-	Type      string            `json:"type"` // one of the constants below
-	Tunnel    string            `json:"tunnel,omitempty"`
-	Session   string            `json:"session,omitempty"` // within its tunnel
-	Interface string            `json:"interface,omitempty"`
-	Reason    string            `json:"reason,omitempty"`        // why it went, failed or was refused
-	Peer      string            `json:"peer,omitempty"`          // address of a tunnel's peer
-	HostName  string            `json:"host_name,omitempty"`     // as the peer of a dynamic tunnel says
-	User      string            `json:"user,omitempty"`          // that the PPP peer has proven to be
-	Local     string            `json:"local_address,omitempty"` // of PPP
-	Address   string            `json:"peer_address,omitempty"`  // of the PPP peer
-	PeerID    string            `json:"peer_interface_id,omitempty"`
-	Prefix    string            `json:"prefix,omitempty"`  // of the link, advertised to the peer
-	Changes   map[string]string `json:"changes,omitempty"` // of a reload, by kind
-	Lost      uint64            `json:"lost,omitempty"`    // events that found no room
-}
-
-// What happens.
-const (
-	EventTunnelUp       = "tunnel_up"
-	EventTunnelDown     = "tunnel_down"
-	EventTunnelFailed   = "tunnel_failed" // it never came up
-	EventSessionUp      = "session_up"
-	EventSessionChanged = "session_changed" // another network protocol or other addresses
-	EventSessionDown    = "session_down"
-	EventSessionFailed  = "session_failed" // it never came up
-	EventReload         = "reload"
-	EventReloadRefused  = "reload_refused"
-	EventDrain          = "drain"
-	EventDrainEnd       = "drain_end"
-	EventLost           = "lost" // the reader is too slow
-)
-
 // Bounds of a Feed.
 const (
 	maxListeners = 16

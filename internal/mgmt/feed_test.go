@@ -1,15 +1,12 @@
 package mgmt
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"testing"
-	"time"
+
+	"culvert/client"
 )
 
 // TestFeedSlow: a listener that takes nothing gets the first events and the number of the others; the next ones come again.
@@ -48,34 +45,27 @@ func TestFeedCostsNothing(t *testing.T) {
 	}
 }
 
-// lines gives what was written, a line at a time.
-func lines(r io.Reader) <-chan Event {
-	c := make(chan Event, 2*maxWaiting)
-	go func() {
-		defer close(c)
-		for s := bufio.NewScanner(r); s.Scan(); {
-			var e Event
-			if json.Unmarshal(s.Bytes(), &e) == nil {
-				c <- e
-			}
-		}
-	}()
-	return c
-}
-
 // TestEvents: events come at once, in order, until either end ends it.
 func TestEvents(t *testing.T) {
 	src := newFake()
 	path, stop := serve(t, src)
 	listen := func(ctx context.Context) (<-chan Event, <-chan error) {
-		r, w := io.Pipe()
-		begun, done := make(chan struct{}), make(chan error, 1)
+		stream, err := client.New(path).Events(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, done := make(chan Event), make(chan error, 1)
 		go func() {
-			done <- NewClient(path).Events(ctx, w, func() { close(begun) })
-			_ = w.Close()
+			defer close(done)
+			for e, err := range stream {
+				if err != nil {
+					done <- err
+					return
+				}
+				c <- e
+			}
 		}()
-		<-begun
-		return lines(r), done
+		return c, done
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	first, firstDone := listen(ctx)
@@ -113,15 +103,21 @@ func TestEventsMost(t *testing.T) {
 	for range maxListeners {
 		all = append(all, src.feed.listen())
 	}
-	var ae *APIError
-	if err := NewClient(path).Events(context.Background(), &bytes.Buffer{}, nil); !errors.As(err, &ae) || ae.Status != http.StatusConflict {
+	var ae *client.APIError
+	if _, err := client.New(path).Events(t.Context()); !errors.As(err, &ae) || ae.Status != http.StatusConflict {
 		t.Errorf("%v", err)
 	}
 	src.feed.forget(all[3])
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := NewClient(path).Events(ctx, &bytes.Buffer{}, cancel); err != nil {
-		t.Error(err)
+	stream, err := client.New(path).Events(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.feed.Publish(Event{Type: EventDrain})
+	for e, err := range stream {
+		if err != nil || e.Type != EventDrain {
+			t.Errorf("%+v, %v", e, err)
+		}
+		break // ends it
 	}
 	for _, l := range all {
 		src.feed.forget(l)

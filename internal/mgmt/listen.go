@@ -14,9 +14,6 @@ import (
 	"time"
 )
 
-// DefaultSocket is where the daemon listens and the command line looks unless told otherwise.
-const DefaultSocket = "/run/culvert/culvert.sock"
-
 // Limits of Listen.
 const (
 	socketMode  fs.FileMode = 0o660

@@ -16,6 +16,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"culvert/client"
 )
 
 // exchange sends raw bytes over a connection of its own and parses the answer, as any client might do it.
@@ -242,7 +244,10 @@ func TestStopWaits(t *testing.T) {
 			src.enter = func() { close(entered); time.Sleep(tt.takes) }
 			path, stop := serve(t, src, func(o *options) { o.stopWait = tt.wait })
 			got := make(chan error, 1)
-			go func() { _, err := Get(context.Background(), NewClient(path), QuerySessions(Filter{})); got <- err }()
+			go func() {
+				_, err := client.Collect(client.New(path).Sessions(context.Background(), client.Filter{}))
+				got <- err
+			}()
 			<-entered
 			start := time.Now()
 			if err := stop(); err != nil {
@@ -285,11 +290,11 @@ func TestPanic(t *testing.T) {
 	src := newFake()
 	src.enter = func() { panic("broken source") }
 	path, _ := serve(t, src, WithLog(zap.New(core)))
-	c := NewClient(path)
-	if _, err := Get(context.Background(), c, QuerySessions(Filter{})); !errors.Is(err, ErrUnreachable) {
+	c := client.New(path)
+	if _, err := client.Collect(c.Sessions(context.Background(), client.Filter{})); !errors.Is(err, client.ErrUnreachable) {
 		t.Errorf("panicking source: %v", err)
 	}
-	if _, err := Get(context.Background(), c, QueryDrops()); err != nil {
+	if _, err := c.Drops(context.Background()); err != nil {
 		t.Errorf("after it: %v", err)
 	}
 	if logs.FilterMessageSnippet("broken source").Len() != 1 {
@@ -305,7 +310,7 @@ func TestManySessions(t *testing.T) {
 		src.sessions = append(src.sessions, Session{Name: fmt.Sprintf("s%06d", n-i), Tunnel: "t"})
 	}
 	path, _ := serve(t, src)
-	ss, err := Get(context.Background(), NewClient(path), QuerySessions(Filter{}))
+	ss, err := client.Collect(client.New(path).Sessions(context.Background(), client.Filter{}))
 	if err != nil || len(ss) != n || ss[0].Name != "s000001" {
 		t.Errorf("%d sessions, %v", len(ss), err)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"go.uber.org/goleak"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 	"culvert/internal/netlab"
 	"culvert/internal/testenv"
 )
@@ -85,7 +85,7 @@ type node struct {
 	name    string
 	ns      *netlab.Namespace
 	file    string
-	client  *mgmt.Client
+	client  *client.Client
 	process *netlab.Process // nil when none runs
 }
 
@@ -149,7 +149,7 @@ func (n *node) socket() string { return filepath.Join(filepath.Dir(n.file), "s")
 // configure writes the configuration; its API is added.
 func (n *node) configure(text string) {
 	n.t.Helper()
-	n.client = mgmt.NewClient(n.socket())
+	n.client = client.New(n.socket())
 	text = fmt.Sprintf("log_level = \"warn\"\n[api]\nsocket = %q\n%s", n.socket(), text)
 	if err := os.WriteFile(n.file, []byte(text), 0o600); err != nil {
 		n.t.Fatal(err)
@@ -164,7 +164,7 @@ func (n *node) start() {
 		n.t.Fatal(err)
 	}
 	n.eventually("to answer", func() string {
-		if _, err := mgmt.Get(n.t.Context(), n.client, mgmt.QueryTunnels()); err != nil {
+		if _, err := n.client.Tunnels(n.t.Context()); err != nil {
 			return err.Error()
 		}
 		return ""
@@ -234,24 +234,28 @@ func (n *node) devices() (names []string) {
 }
 
 // ask queries a culvert that must answer.
-func ask[T any](n *node, q mgmt.Query[T]) T {
+func ask[T any](n *node, get func(*client.Client, context.Context) (T, error)) T {
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(n.t.Context(), patience)
 	defer cancel()
-	v, err := mgmt.Get(ctx, n.client, q)
+	v, err := get(n.client, ctx)
 	if err != nil {
 		n.t.Fatalf("%s: %v", n.name, err)
 	}
 	return v
 }
 
-func (n *node) sessions() []mgmt.Session { return ask(n, mgmt.QuerySessions(mgmt.Filter{})) }
+func (n *node) sessions() []client.Session {
+	return ask(n, func(c *client.Client, ctx context.Context) ([]client.Session, error) {
+		return client.Collect(c.Sessions(ctx, client.Filter{}))
+	})
+}
 
 // tunnels gives the control connections by name.
-func (n *node) tunnels() map[string]mgmt.Tunnel {
-	m := make(map[string]mgmt.Tunnel)
-	for _, t := range ask(n, mgmt.QueryTunnels()) {
-		m[t.Name] = ask(n, mgmt.QueryTunnel(t.Name))
+func (n *node) tunnels() map[string]client.Tunnel {
+	m := make(map[string]client.Tunnel)
+	for _, t := range ask(n, (*client.Client).Tunnels) {
+		m[t.Name] = ask(n, func(c *client.Client, ctx context.Context) (client.Tunnel, error) { return c.Tunnel(ctx, t.Name) })
 	}
 	return m
 }

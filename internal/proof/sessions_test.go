@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 	"culvert/internal/testenv"
 )
 
@@ -144,7 +144,7 @@ func TestManySessions(t *testing.T) {
 	lns.allUp(3 * each)
 	t.Logf("%v: killed and back", time.Since(start))
 	lns.eventually("to notice that a tunnel is dead", func() string { // whose sessions have been taken over before
-		if n := len(ask(lns, mgmt.QueryTunnels())); n != len(lacs) {
+		if n := len(ask(lns, (*client.Client).Tunnels)); n != len(lacs) {
 			return fmt.Sprintf("%d tunnels", n)
 		}
 		return ""
@@ -236,8 +236,8 @@ func (n *node) reload(text string) {
 func traffic(t *testing.T, lns *node, lacs []*node, ppp, eth int) {
 	t.Helper()
 	const count = 3
-	counted := func() map[string]mgmt.Traffic {
-		m := make(map[string]mgmt.Traffic)
+	counted := func() map[string]client.Traffic {
+		m := make(map[string]client.Traffic)
 		for _, s := range lns.sessions() {
 			m[s.Interface] = s.Traffic
 		}
@@ -255,7 +255,7 @@ func traffic(t *testing.T, lns *node, lacs []*node, ppp, eth int) {
 }
 
 // undisturbed: the first two initiators' tunnels are the ones they were, and the third has a new one.
-func undisturbed(t *testing.T, before, after map[string]mgmt.Tunnel) {
+func undisturbed(t *testing.T, before, after map[string]client.Tunnel) {
 	t.Helper()
 	if len(before) != 3 || len(after) != 3 {
 		t.Fatalf("%d tunnels, then %d: %v", len(before), len(after), slices.Collect(maps.Keys(after)))

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"culvert/client"
 	"culvert/control"
-	"culvert/internal/mgmt"
 	"culvert/internal/testenv"
 )
 
@@ -90,7 +90,7 @@ func TestWire(t *testing.T) {
 	})
 	lac.stop()
 	lns.eventually("to let go", func() string {
-		if left := ask(lns, mgmt.QueryTunnels()); len(left) > 0 {
+		if left := ask(lns, (*client.Client).Tunnels); len(left) > 0 {
 			return fmt.Sprintf("%+v", left)
 		}
 		return ""

@@ -9,7 +9,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // TestSessionsOnlyWhenShown: nobody asks culvert for all sessions while something else is on the screen.
@@ -186,7 +186,7 @@ func TestDetail(t *testing.T) {
 	if !strings.Contains(s.text(), "no session t1/s00003") {
 		t.Errorf("gone:\n%s", s.text())
 	}
-	s.m.Update(detailMsg{name: "another", session: mgmt.Session{Name: "late"}})
+	s.m.Update(detailMsg{name: "another", session: client.Session{Name: "late"}})
 	s.keys("esc")
 	if s.m.detail != nil {
 		t.Error("still open")

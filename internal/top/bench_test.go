@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"culvert/client"
 	"culvert/internal/mgmt"
 )
 
@@ -55,8 +56,8 @@ type crowd struct {
 	w world
 }
 
-func (c *crowd) Sessions() []mgmt.Session {
-	all := make([]mgmt.Session, c.w.sessions)
+func (c *crowd) Sessions() []client.Session {
+	all := make([]client.Session, c.w.sessions)
 	for i := range all {
 		all[i] = c.w.session(i)
 	}
@@ -73,7 +74,7 @@ func BenchmarkPoll(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	go func() { done <- mgmt.Serve(ctx, ln, &crowd{w: world{sessions: 100_000, second: 1000}}) }()
-	m := New(ctx, Ask(mgmt.NewClient(path)), Options{})
+	m := New(ctx, Ask(client.New(path)), Options{})
 	for b.Loop() {
 		if msg, ok := m.askSessions(100_000)().(sessionsMsg); !ok || msg.err != nil || len(msg.items) != 100_000 {
 			b.Fatal(msg.err)

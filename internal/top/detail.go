@@ -8,15 +8,15 @@ import (
 	"strings"
 	"time"
 
+	"culvert/client"
 	"culvert/internal/human"
-	"culvert/internal/mgmt"
 )
 
 // detail is one session that is looked at.
 type detail struct {
 	name     string
 	items    []item // the session's, with its rates: one after the first answer
-	session  mgmt.Session
+	session  client.Session
 	at       time.Time
 	err      error
 	offset   int // first line on the screen
@@ -88,7 +88,7 @@ func (d *detail) direction(bytes, packets uint64, b, p int) string {
 	return fmt.Sprintf("%6sbit/s %6spkt/s   %s", bits(float64(v.rate[b])), number(float64(v.rate[p])), totals)
 }
 
-func pppLines(add func(name, value string), p *mgmt.PPP) {
+func pppLines(add func(name, value string), p *client.PPP) {
 	add("User", p.PeerName)
 	add("LCP", fmt.Sprintf("%s, MRU %d, peer's %d", p.LCP, p.LocalMRU, p.PeerMRU))
 	add("IPCP", fmt.Sprintf("%s, %s, peer %s", p.IPCP, cmp.Or(p.LocalAddress, "-"), cmp.Or(p.PeerAddress, "-")))
@@ -100,7 +100,7 @@ func pppLines(add func(name, value string), p *mgmt.PPP) {
 	}
 }
 
-func linkLines(add func(name, value string), l *mgmt.Link) {
+func linkLines(add func(name, value string), l *client.Link) {
 	add("Phase", fmt.Sprintf("%s, connected %v, %d failed attempts", l.Phase, time.Duration(l.Seconds)*time.Second, l.Failures))
 	if e := l.Echo; e != nil {
 		add("Echo", fmt.Sprintf("%d sent, %d lost; ms: last %.3f  min %.3f  mean %.3f  max %.3f",

@@ -15,7 +15,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 var update = flag.Bool("update", false, "write the golden screens")
@@ -28,17 +28,17 @@ type world struct {
 	err      error
 }
 
-func (w *world) traffic(scale uint64) mgmt.Traffic {
+func (w *world) traffic(scale uint64) client.Traffic {
 	n := w.second * (w.second + 1) / 2 * scale // faster every second
-	return mgmt.Traffic{RxPackets: 100 * n, RxBytes: 125_000 * n, TxPackets: 50 * n, TxBytes: 12_500 * n}
+	return client.Traffic{RxPackets: 100 * n, RxBytes: 125_000 * n, TxPackets: 50 * n, TxBytes: 12_500 * n}
 }
 
-func (w *world) session(i int) mgmt.Session {
-	s := mgmt.Session{
+func (w *world) session(i int) client.Session {
+	s := client.Session{
 		Name: fmt.Sprintf("s%05d", i), Tunnel: "t1", Pseudowire: "ppp", SID: uint32(1000 + i), PSID: uint32(2000 + i),
 		Interface: fmt.Sprintf("sub%05d", i), State: "up", MTU: 1400, Traffic: w.traffic(uint64(i % 7)),
 		Drops: map[string]uint64{"cookie": w.second * uint64(i%3)},
-		PPP: &mgmt.PPP{
+		PPP: &client.PPP{
 			LCP: "opened", IPCP: "opened", IPv6CP: "opened", LocalMRU: 1400, PeerMRU: 1400, LocalAddress: "10.0.0.1",
 			PeerAddress: "10.0.0.2", PeerName: fmt.Sprintf("user%05d", i),
 		},
@@ -51,26 +51,26 @@ func (w *world) session(i int) mgmt.Session {
 
 func (w *world) source() Source {
 	return Source{
-		Tunnels: func(context.Context) ([]mgmt.Tunnel, error) {
-			return []mgmt.Tunnel{
+		Tunnels: func(context.Context) ([]client.Tunnel, error) {
+			return []client.Tunnel{
 				{Name: "t2", State: "wait-ctl-reply", Sessions: 0},
 				{Name: "t1", State: "up", Sessions: w.sessions, Traffic: w.traffic(8)},
 				{Name: "a-tunnel-with-a-long-name", State: "established", Sessions: 12_345, Traffic: w.traffic(800)},
 			}, w.err
 		},
-		Workers: func(context.Context) ([]mgmt.Worker, error) {
-			return []mgmt.Worker{
+		Workers: func(context.Context) ([]client.Worker, error) {
+			return []client.Worker{
 				{ID: 1, Sessions: 5, RxCPU: float64(w.second) * 0.25, Traffic: w.traffic(8)},
 				{ID: 0, Sessions: 6, RxCPU: float64(w.second) * 0.5, TxCPU: float64(w.second) * 0.125, Dropped: w.second * 3, Traffic: w.traffic(800)},
 			}, w.err
 		},
-		Drops: func(context.Context) ([]mgmt.Drop, error) {
-			return []mgmt.Drop{
+		Drops: func(context.Context) ([]client.Drop, error) {
+			return []client.Drop{
 				{Reason: "unknown-session", Help: "session id that nobody has"},
 				{Reason: "cookie", Help: "cookie that is not the one agreed on, from a peer that may guess", Count: 40 + w.second*12},
 			}, w.err
 		},
-		Sessions: func(_ context.Context, use func(*mgmt.Session)) error {
+		Sessions: func(_ context.Context, use func(*client.Session)) error {
 			w.asked++
 			for i := range w.sessions {
 				s := w.session(i)
@@ -78,13 +78,13 @@ func (w *world) source() Source {
 			}
 			return w.err
 		},
-		Session: func(_ context.Context, name string) (mgmt.Session, error) {
+		Session: func(_ context.Context, name string) (client.Session, error) {
 			for i := range w.sessions {
 				if s := w.session(i); s.FullName() == name {
 					return s, w.err
 				}
 			}
-			return mgmt.Session{}, errors.New("no session " + name)
+			return client.Session{}, errors.New("no session " + name)
 		},
 	}
 }

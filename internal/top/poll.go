@@ -7,29 +7,35 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
-	"culvert/internal/mgmt"
+	"culvert/client"
 )
 
 // Source is who is asked: a running culvert, or a test.
 type Source struct {
-	Tunnels  func(context.Context) ([]mgmt.Tunnel, error)
-	Workers  func(context.Context) ([]mgmt.Worker, error)
-	Drops    func(context.Context) ([]mgmt.Drop, error)
-	Sessions func(context.Context, func(*mgmt.Session)) error // one after the other
-	Session  func(ctx context.Context, name string) (mgmt.Session, error)
+	Tunnels  func(context.Context) ([]client.Tunnel, error)
+	Workers  func(context.Context) ([]client.Worker, error)
+	Drops    func(context.Context) ([]client.Drop, error)
+	Sessions func(context.Context, func(*client.Session)) error // one after the other
+	Session  func(ctx context.Context, name string) (client.Session, error)
 }
 
 // Ask is the source behind a client.
-func Ask(c *mgmt.Client) Source {
+func Ask(c *client.Client) Source {
 	return Source{
-		Tunnels: func(ctx context.Context) ([]mgmt.Tunnel, error) { return mgmt.Get(ctx, c, mgmt.QueryTunnels()) },
-		Workers: func(ctx context.Context) ([]mgmt.Worker, error) { return mgmt.Get(ctx, c, mgmt.QueryWorkers()) },
-		Drops:   func(ctx context.Context) ([]mgmt.Drop, error) { return mgmt.Get(ctx, c, mgmt.QueryDrops()) },
-		Sessions: func(ctx context.Context, use func(*mgmt.Session)) error {
-			return mgmt.Each(ctx, c, mgmt.QuerySessions(mgmt.Filter{}), use)
+		Tunnels: func(ctx context.Context) ([]client.Tunnel, error) { return c.Tunnels(ctx) },
+		Workers: func(ctx context.Context) ([]client.Worker, error) { return c.Workers(ctx) },
+		Drops:   func(ctx context.Context) ([]client.Drop, error) { return c.Drops(ctx) },
+		Sessions: func(ctx context.Context, use func(*client.Session)) error {
+			for s, err := range c.Sessions(ctx, client.Filter{}) {
+				if err != nil {
+					return err
+				}
+				use(&s)
+			}
+			return nil
 		},
-		Session: func(ctx context.Context, name string) (mgmt.Session, error) {
-			return mgmt.Get(ctx, c, mgmt.QuerySession(name))
+		Session: func(ctx context.Context, name string) (client.Session, error) {
+			return c.Session(ctx, name)
 		},
 	}
 }
@@ -65,7 +71,7 @@ type (
 	detailMsg struct {
 		at      time.Time
 		name    string
-		session mgmt.Session
+		session client.Session
 		err     error
 	}
 )
@@ -108,7 +114,7 @@ func (m *Model) askSessions(expected int) tea.Cmd {
 		start := time.Now()
 		items := make([]item, 0, expected)
 		states := make(map[string]string) // one copy of each
-		err := m.source.Sessions(m.ctx, func(s *mgmt.Session) {
+		err := m.source.Sessions(m.ctx, func(s *client.Session) {
 			v := sessionItem(s)
 			if one, ok := states[v.text[state]]; ok {
 				v.text[state] = one
@@ -130,31 +136,31 @@ func (m *Model) askDetail(name string) tea.Cmd {
 	}
 }
 
-func traffic(t *mgmt.Traffic) [counters]float64 {
+func traffic(t *client.Traffic) [counters]float64 {
 	return [counters]float64{
 		rxBytes: float64(t.RxBytes), rxPackets: float64(t.RxPackets),
 		txBytes: float64(t.TxBytes), txPackets: float64(t.TxPackets),
 	}
 }
 
-func tunnelItem(t *mgmt.Tunnel) item {
+func tunnelItem(t *client.Tunnel) item {
 	return item{key: t.Name, text: [texts]string{state: t.State}, level: float64(t.Sessions), total: traffic(&t.Traffic)}
 }
 
-func workerItem(w *mgmt.Worker) item {
+func workerItem(w *client.Worker) item {
 	v := item{key: fmt.Sprintf("%3d", w.ID), level: float64(w.Sessions), total: traffic(&w.Traffic)}
 	v.total[drops], v.total[rxCPU], v.total[txCPU] = float64(w.Dropped), w.RxCPU, w.TxCPU
 	return v
 }
 
-func dropItem(d *mgmt.Drop) item {
+func dropItem(d *client.Drop) item {
 	return item{
 		key: d.Reason, text: [texts]string{state: d.Help}, level: float64(d.Count),
 		total: [counters]float64{drops: float64(d.Count)},
 	}
 }
 
-func sessionItem(s *mgmt.Session) item {
+func sessionItem(s *client.Session) item {
 	v := item{key: s.FullName(), text: [texts]string{state: s.State}, total: traffic(&s.Traffic)}
 	for _, n := range s.Drops {
 		v.total[drops] += float64(n)

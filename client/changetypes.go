@@ -1,4 +1,4 @@
-package mgmt
+package client
 
 // ReloadRequest is what `reload` and `check --diff` ask for.
 type ReloadRequest struct {
@@ -58,6 +58,13 @@ type DisconnectRequest struct {
 	User    string `json:"user,omitempty"`    // that the peer has proven to be, by PPP
 	Address string `json:"address,omitempty"` // of the peer
 	Tunnel  string `json:"tunnel,omitempty"`  // all of it
+}
+
+// DebugRequest says from where on something is logged from now on.
+type DebugRequest struct {
+	Kind  string `json:"kind"` // as in LogLevel
+	Name  string `json:"name"`
+	Level string `json:"level"` // as in LogLevel, or LevelDefault
 }
 
 // DisconnectReport is what was ended.
