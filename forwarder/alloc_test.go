@@ -118,9 +118,10 @@ func TestWholePathAllocatesNothing(t *testing.T) {
 }
 
 // roomForLoops gives Go a processor for each of a pair's loops, as the daemon does.
-func roomForLoops(b *testing.B) {
+func roomForLoops(tb testing.TB) {
+	tb.Helper()
 	was := runtime.GOMAXPROCS(8)
-	b.Cleanup(func() { runtime.GOMAXPROCS(was) })
+	tb.Cleanup(func() { runtime.GOMAXPROCS(was) })
 }
 
 // BenchmarkPath moves single packets from device to device: it measures system calls and wake-ups more than our code.

@@ -111,12 +111,25 @@ func (in *inbound) pass(s *Session, buf []byte, front int) {
 
 // write gives one frame to the device, which stands for so many packets and bytes as came.
 func (in *inbound) write(s *Session, frame []byte, packets, bytes int) {
+	if s.annex != nil {
+		h := handed{s: s, buf: append(in.annexed.buffer(), frame...), packets: packets, bytes: bytes}
+		if !in.annexed.give(s.annex.id, h) {
+			in.refuse(h)
+		}
+		return
+	}
 	if err := s.dev.Write(frame); err != nil {
 		in.stats.drops[DropDevice].Add(uint64(packets))
 		s.dropped(DropDevice, packets)
 		return
 	}
 	in.account(s, packets, bytes)
+}
+
+// refuse drops what an annex has no room for.
+func (in *inbound) refuse(h handed) {
+	in.stats.drops[DropDevice].Add(uint64(h.packets))
+	h.s.dropped(DropDevice, h.packets)
 }
 
 // account books what went where it belongs: to the device or the control side, as the other direction does.

@@ -20,6 +20,11 @@
 // path MTU) are atomics. On the way of a packet there is no allocation, no lock, no channel, no log and no call for
 // the time.
 //
+// # Annexes
+//
+// RLIMIT_NOFILE counts by descriptor table. Devices that the process' own table has no room for are in those of annexes,
+// threads that read them for the outbound loops and write what the inbound loops have; see annex.
+//
 // # Super-packets
 //
 // Devices with offloads hand out packets of up to 64 KB that stand for many (package offload). They are cut into one
@@ -35,7 +40,7 @@
 // # Control side
 //
 // PPP frames that are not IP data are copied and punted through a bounded channel (Events); frames of the control
-// side come back through Session.Inject. When either queue is full the frame is counted and dropped: a control side
+// side come back through Session.Inject and Flush. When either queue is full the frame is counted and dropped: a control side
 // that is busy never slows down data.
 //
 // # Path MTU

@@ -12,7 +12,7 @@ const (
 	DropVersion                       // UDP payload that is not L2TPv3
 	DropControl                       // control message from somebody we exchange none with
 	DropSession                       // unknown Session ID (RFC 3931 section 4.5)
-	DropMixed                         // another worker's, whose queue is full
+	DropMixed                         // another worker's, or read by another thread for it, and its queue is full
 	DropSource                        // outer source address or port is not the tunnel's peer
 	DropCookie                        // wrong cookie (RFC 3931 sections 4.5 and 8.2)
 	DropSequence                      // old or duplicate sequence number (RFC 3931 section 4.6.1)

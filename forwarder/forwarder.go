@@ -21,7 +21,10 @@ type Options struct {
 	// NoOffload sends and receives packet by packet: no UDP_SEGMENT, no UDP_GRO. What devices hand out is the matter of
 	// who opens them.
 	NoOffload bool
-	Log       *zap.Logger
+	// Descriptors is from which number on a device's descriptor is moved to an annex; 0: as the limit of open files
+	// demands.
+	Descriptors int
+	Log         *zap.Logger
 }
 
 // Forwarder is the data plane: workers, local addresses, tunnels and sessions. Its methods may be called by any
@@ -42,6 +45,8 @@ type Forwarder struct {
 	mu        sync.Mutex
 	listeners map[listenerKey]*listener
 	closed    bool
+
+	annexes annexes
 }
 
 // New starts the workers; nothing is received before there is a tunnel.
@@ -61,6 +66,7 @@ func New(o Options) (*Forwarder, error) {
 		began:     time.Now(),
 		listeners: make(map[listenerKey]*listener),
 	}
+	f.annexes.init(o.Descriptors)
 	f.frames.New = func() any { b := make([]byte, maxPunt); return &b }
 	for i := range o.Workers {
 		w, err := newWorker(f, i)
@@ -87,6 +93,7 @@ func (f *Forwarder) Close() {
 	for _, w := range f.workers {
 		w.stop()
 	}
+	f.annexes.stop()
 	for _, l := range f.listeners {
 		_ = l.group.Close()
 	}
@@ -223,7 +230,7 @@ func (w *worker) stop() {
 	w.out.stop()
 }
 
-// addAll makes both loops know some of the sessions, the outbound one first: what arrives may be answered at once.
+// addAll makes the loops know some of the sessions, those that send first: what arrives may be answered at once.
 func (w *worker) addAll(all []*Session, which []int, errs []error) {
 	if len(which) == 0 {
 		return
@@ -244,17 +251,21 @@ func (w *worker) addAll(all []*Session, which []int, errs []error) {
 			}
 		}
 	}
+	own := false
 	out := func(s *Session, k sockets) error {
 		if s.shared != nil {
 			return nil
 		}
 		return w.out.add(s, k.own, k.fragile)
 	}
-	if !w.out.call(each(out)) {
+	for _, i := range which {
+		own = own || all[i].shared == nil
+	}
+	if own && !w.out.call(each(out)) {
 		each(func(*Session, sockets) error { return ErrClosed })()
 		return
 	}
-	var undo []*Session
+	undo := addToAnnexes(all, which, errs)
 	in := func(s *Session, k sockets) error {
 		var err error
 		if s.shared == nil {
@@ -275,6 +286,7 @@ func (w *worker) addAll(all []*Session, which []int, errs []error) {
 		each(func(s *Session, _ sockets) error { undo = append(undo, s); return ErrClosed })()
 	}
 	if len(undo) > 0 {
+		removeFromAnnexes(undo)
 		w.out.call(func() { w.out.removeAll(undo) })
 	}
 }
@@ -284,6 +296,7 @@ func (w *worker) removeAll(all []*Session) {
 		return
 	}
 	w.in.call(func() { w.in.removeAll(all) })
+	removeFromAnnexes(all)
 	w.out.call(func() { w.out.removeAll(all) })
 }
 

@@ -45,6 +45,7 @@ type inbound struct {
 
 	handover handover
 	outbox   outbox // for outbound loops
+	annexed  outbox // for annexes, by their numbers
 	spare    []foreign
 	foreign  bool // packets at hand were handed over
 	// strangers limits their control messages.
@@ -222,6 +223,9 @@ func (in *inbound) flush() {
 	in.copies = in.copies[:0]
 	if in.outbox.waiting {
 		in.mail()
+	}
+	if in.annexed.waiting {
+		in.annexed.mail(in.refuse)
 	}
 	in.endRun()
 	in.stats.add(in.total.packets, in.total.bytes)

@@ -20,6 +20,8 @@ const (
 	queuePackets = 128
 	// injectQueue bounds the control frames that wait for one worker.
 	injectQueue = 1024
+	// injectBatch of them wake the loop before Flush does.
+	injectBatch = 128
 	// bulkFrame is the size, in bytes, from which on a super-packet is bulk transfer: a round with one ends with giving way.
 	bulkFrame = 16 << 10
 )
@@ -54,6 +56,7 @@ type outbound struct {
 	outbox  outbox
 	reading parcel // room for what was in the mailbox
 	flooded []byte // frame that is being copied
+	fed     bool   // an annex reads devices for this loop
 }
 
 // injection is a PPP frame of the control side.
@@ -98,7 +101,9 @@ func newOutbound(f *Forwarder, id int) (*outbound, error) {
 	for range cutBuffers {
 		o.cuts = append(o.cuts, make([]byte, 0, netio.MaxSegmentBytes))
 	}
-	return o, o.init()
+	err := o.init()
+	o.mailbox.poller = o.poller
+	return o, err
 }
 
 func (o *outbound) start() { go func() { o.f.died(o.spin(forever, o.handle, o.round)) }() }
@@ -112,6 +117,10 @@ func (o *outbound) add(s *Session, own, fragile *netio.Socket) error {
 		o.devices = append(o.devices, nil)
 	}
 	o.devices[s.token] = s
+	if s.annex != nil {
+		o.fed = true
+		return nil
+	}
 	if err := o.poller.Add(s.dev.FD(), uint64(s.token)); err != nil {
 		o.forget(s)
 		return err
@@ -135,7 +144,9 @@ func (o *outbound) remove(s *Session) {
 	if s.token >= len(o.devices) || o.devices[s.token] != s {
 		return
 	}
-	_ = o.poller.Remove(s.dev.FD())
+	if s.annex == nil {
+		_ = o.poller.Remove(s.dev.FD())
+	}
 	o.forget(s)
 }
 
@@ -371,7 +382,7 @@ func (s *Session) fits(wire int) bool { return s.tunnel.outer+wire <= s.tunnel.l
 // round ends each round of events: what the control side offers is taken along, and everything leaves.
 func (o *outbound) round() {
 	o.takeInjected()
-	if len(o.shared) > 0 {
+	if len(o.shared) > 0 || o.fed {
 		o.takeMail()
 		o.mail()
 	}
@@ -383,6 +394,25 @@ func (o *outbound) round() {
 		// Where CPUs are scarce, who receives what has just been sent may wait for this one. Letting it go first keeps queues,
 		// and with them what has to stay in the caches, short; and the device holds more for the next round.
 		netio.Yield()
+	}
+}
+
+// takeMail sends what other loops have got for sessions: of shared devices, and of those that annexes read.
+func (o *outbound) takeMail() {
+	todo := o.mailbox.take(o.reading)
+	for i := range todo {
+		switch h := &todo[i]; {
+		case h.s == nil:
+			o.flood(h.from.shared, h.from, h.buf)
+		case h.s.annex != nil && !o.has(h.s): // removed meanwhile
+		default:
+			o.frame(txMeta{s: h.s, from: h.from, quiet: h.quiet}, h.buf)
+		}
+	}
+	o.reading = todo[:0]
+	if len(todo) > 0 {
+		o.flush() // nothing refers to the buffers any more
+		o.mailbox.giveBack(todo)
 	}
 }
 
@@ -412,17 +442,29 @@ func (o *outbound) drops(s *Session, r DropReason, n int) {
 // inject queues a copy of a PPP frame of the control side.
 func (o *outbound) inject(s *Session, frame []byte) bool {
 	o.injectMu.Lock()
-	full := len(o.injected) >= injectQueue
-	if !full {
+	n := len(o.injected)
+	if n < injectQueue {
 		o.injected = append(o.injected, injection{s, append([]byte(nil), frame...)})
 	}
 	o.injectMu.Unlock()
-	if full {
+	if n == injectQueue {
 		o.drop(s, DropInject)
 		return false
 	}
-	o.poller.Wake()
+	if (n+1)%injectBatch == 0 {
+		o.poller.Wake()
+	}
 	return true
+}
+
+// wakeInjected has the loop see to what inject has queued.
+func (o *outbound) wakeInjected() {
+	o.injectMu.Lock()
+	n := len(o.injected)
+	o.injectMu.Unlock()
+	if n > 0 {
+		o.poller.Wake()
+	}
 }
 
 // takeInjected sends what waits. It looks at the queue only when the loop is awake anyway, once a round.

@@ -14,7 +14,7 @@ import (
 
 // Device is one queue of a TUN or TAP device: *tuntap.Queue, or a stand-in of a test. Every frame has
 // tuntap.HeaderLen bytes of virtio header in front, both ways. Read is called by the session's outbound loop only,
-// Write by both loops.
+// Write by both loops; or both by an annex.
 type Device interface {
 	FD() int
 	Read(b []byte) (int, error)
@@ -116,6 +116,7 @@ type Session struct {
 	tunnel *Tunnel
 	worker *worker
 	dev    Device
+	annex  *annex                // that has dev; nil: the process' descriptor table
 	shared *Shared               // nil: dev is the session's own
 	port   *bridge.Port[Session] // of a shared TAP's bridge, else nil
 	ppp    bool
@@ -145,6 +146,8 @@ type Session struct {
 	token   int
 	removed bool
 
+	place int // in annex.devices, the annex' own
+
 	rx, tx traffic
 	drops  atomic.Pointer[drops] // nil: none yet
 	// Frames of the control side among rx and tx. Each is counted here before it is there.
@@ -160,7 +163,8 @@ var (
 )
 
 // AddSession starts a session on t: from now on its packets are accepted and its device is read. Nothing passes
-// before SetLink says so. The device stays the caller's.
+// before SetLink says so. The device stays the caller's, but its file may go to another descriptor table (tuntap.Table),
+// so that only its methods can use that.
 func (f *Forwarder) AddSession(t *Tunnel, cfg SessionConfig) (*Session, error) {
 	s, errs := f.AddSessions([]NewSession{{t, cfg}})
 	return s[0], errs[0]
@@ -183,7 +187,12 @@ func (f *Forwarder) AddSessions(all []NewSession) ([]*Session, []error) {
 			continue
 		}
 		sessions[i] = s
-		byWorker[s.worker.id] = append(byWorker[s.worker.id], i)
+	}
+	f.place(sessions, errs)
+	for i, s := range sessions {
+		if errs[i] == nil {
+			byWorker[s.worker.id] = append(byWorker[s.worker.id], i)
+		}
 	}
 	for w, which := range byWorker {
 		f.workers[w].addAll(sessions, which, errs)
@@ -287,9 +296,17 @@ func (s *Session) SetMTU(mtu int) {
 	s.mtu.Store(int32(mtu))
 }
 
-// Inject sends a whole PPP or Ethernet frame into the pseudowire, whatever the link state. The frame is copied. Any goroutine
-// may call it; false means that the worker's queue was full and the frame was counted as dropped.
+// Inject sends a whole PPP or Ethernet frame into the pseudowire, whatever the link state, with the next Flush at the
+// latest. The frame is copied. Any goroutine may call it; false means that the worker's queue was full and the frame was
+// counted as dropped.
 func (s *Session) Inject(frame []byte) bool { return s.worker.out.inject(s, frame) }
+
+// Flush sends what was injected: a wake-up of the loops for many frames and not for each.
+func (f *Forwarder) Flush() {
+	for _, w := range f.workers {
+		w.out.wakeInjected()
+	}
+}
 
 // Stats gives the session's traffic, from and into the pseudowire, and its drops.
 func (s *Session) Stats() (rx, tx Traffic, d Drops) {

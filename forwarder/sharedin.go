@@ -85,7 +85,7 @@ func bridgeDrop(v bridge.Verdict) DropReason {
 func (in *inbound) hand(worker int, h handed, frame []byte) bool {
 	buf := in.outbox.buffer()
 	h.buf = append(append(buf, noHeadroom[:]...), frame...)
-	ok := in.outbox.give(in.f, worker, h)
+	ok := in.outbox.giveWorker(in.f, worker, h)
 	if !ok {
 		in.drop(h.from, DropMixed)
 	}
@@ -97,5 +97,5 @@ var noHeadroom [txHeadroom]byte
 
 // mail sends what hand has collected.
 func (in *inbound) mail() {
-	in.outbox.mail(in.f, func(h handed) { in.drop(h.from, DropMixed) })
+	in.outbox.mail(func(h handed) { in.drop(h.from, DropMixed) })
 }

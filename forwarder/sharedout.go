@@ -2,7 +2,6 @@ package forwarder
 
 import (
 	"errors"
-	"sync"
 
 	"culvert/encap"
 	"culvert/forwarder/bridge"
@@ -190,121 +189,13 @@ func (s *Session) frameHeader(frame []byte) int {
 	}
 }
 
-// parcel is frames that one loop has for another.
-type parcel []handed
-
-// handed is a frame of a shared device on its way to an outbound loop: buf[txHeadroom:], behind its virtio header. It is
-// for s, or if that is nil for all that get what is flooded from a session.
-type handed struct {
-	s, from *Session // from is nil for what the device has sent
-	quiet   bool
-	buf     []byte
-}
-
-// mailbox is where parcels arrive. Buffers are kept for reuse.
-type mailbox struct {
-	mu      sync.Mutex
-	waiting parcel
-	free    [][]byte
-}
-
-// outbox is what one loop has collected for outbound loops.
-type outbox struct {
-	parcels []parcel // [worker]
-	waiting bool
-	spare   [][]byte
-}
-
-// buffer gives an empty buffer for what is to be given.
-func (b *outbox) buffer() (buf []byte) {
-	if n := len(b.spare); n > 0 {
-		buf, b.spare = b.spare[n-1][:0], b.spare[:n-1]
-	}
-	return buf
-}
-
-// give puts a frame, in a buffer of its own, into the parcel for a loop; false when that is full.
-func (b *outbox) give(f *Forwarder, worker int, h handed) bool {
-	if b.parcels == nil {
-		b.parcels = make([]parcel, len(f.workers))
-	}
-	to := &b.parcels[worker]
-	if len(*to) == handoverQueue {
-		b.spare = append(b.spare, h.buf)
-		return false
-	}
-	*to = append(*to, h)
-	b.waiting = true
-	return true
-}
-
-// mail sends all parcels: one lock a round and receiver. What finds no room is lost.
-func (b *outbox) mail(f *Forwarder, lost func(handed)) {
-	if !b.waiting {
-		return
-	}
-	b.waiting = false
-	for i, all := range b.parcels {
-		if len(all) == 0 {
-			continue
-		}
-		to := f.workers[i].out
-		to.mailbox.mu.Lock()
-		n := min(len(all), handoverQueue-len(to.mailbox.waiting))
-		first := len(to.mailbox.waiting) == 0
-		to.mailbox.waiting = append(to.mailbox.waiting, all[:n]...)
-		b.spare = append(b.spare, to.mailbox.free...)
-		to.mailbox.free = to.mailbox.free[:0]
-		to.mailbox.mu.Unlock()
-		for j, h := range all {
-			if j >= n {
-				lost(h)
-				b.spare = append(b.spare, h.buf)
-			}
-			all[j] = handed{}
-		}
-		b.parcels[i] = all[:0]
-		if first && n > 0 {
-			to.poller.Wake()
-		}
-	}
-}
-
 // give copies a frame into the parcel for its session's loop, which leaves at the end of the round.
 func (o *outbound) give(h handed, frame []byte) {
 	h.buf = append(o.outbox.buffer(), frame...)
-	if !o.outbox.give(o.f, h.s.worker.id, h) {
+	if !o.outbox.giveWorker(o.f, h.s.worker.id, h) {
 		o.drop(h.s, DropMixed)
 	}
 }
 
 // mail sends what give has collected.
-func (o *outbound) mail() { o.outbox.mail(o.f, func(h handed) { o.drop(h.s, DropMixed) }) }
-
-// takeMail sends what other loops have got for sessions of shared devices.
-func (o *outbound) takeMail() {
-	m := &o.mailbox
-	m.mu.Lock()
-	todo := m.waiting
-	m.waiting = o.reading[:0]
-	m.mu.Unlock()
-	for i := range todo {
-		h := &todo[i]
-		if h.s == nil {
-			o.flood(h.from.shared, h.from, h.buf)
-		} else {
-			o.frame(txMeta{s: h.s, from: h.from, quiet: h.quiet}, h.buf)
-		}
-	}
-	o.reading = todo[:0]
-	if len(todo) == 0 {
-		return
-	}
-	o.flush() // nothing refers to the buffers any more
-	m.mu.Lock()
-	for i := range todo {
-		m.free = append(m.free, todo[i].buf)
-		todo[i] = handed{}
-	}
-	m.mu.Unlock()
-}
+func (o *outbound) mail() { o.outbox.mail(func(h handed) { o.drop(h.s, DropMixed) }) }

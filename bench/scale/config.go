@@ -17,6 +17,8 @@ type Config struct {
 	Sessions int
 	// Memory ends the ramp when one end, process and kernel, uses so many bytes; 0: no limit.
 	Memory int64
+	// Descriptors is the limit of open files of both ends; 0: what it is.
+	Descriptors int
 	// Packets is how many are sent to find the CPU time of one.
 	Packets int
 	// Echo is for how long the LCP echoes are watched.
@@ -98,7 +100,11 @@ func (e *end) start(c *Config, dir, name, text string) error {
 	}
 	e.client = client.New(socket)
 	var err error
-	e.process, err = e.ns.Start(name, nil, c.Binary, "run", "--config", file)
+	argv := []string{c.Binary, "run", "--config", file}
+	if c.Descriptors > 0 {
+		argv = append([]string{"sh", "-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(c.Descriptors)}, argv...)
+	}
+	e.process, err = e.ns.Start(name, nil, argv...)
 	return err
 }
 

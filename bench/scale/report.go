@@ -42,6 +42,7 @@ func (r *Result) Markdown() string {
 	}
 	b.WriteString("| | |\n|---|---|\n")
 	row("sessions", "%d", r.Sessions)
+	row("open files that a process may have (`ulimit -n`)", "%d", r.Descriptors)
 	row("memory of one end a session", "%.1f KB, of which %.1f KB the process", kb(r.PerSession), kb(r.Process))
 	if r.SetupSeconds > 0 {
 		row("from the start to the last IPCP", "%.1f s, %.0f sessions/s", r.SetupSeconds, float64(r.Sessions)/r.SetupSeconds)

@@ -27,6 +27,8 @@ type Result struct {
 	Sessions int   `json:"sessions"`
 	Memory   int64 `json:"memory_limit,omitempty"` // of one end
 	Limited  bool  `json:"limited"`                // memory ended the ramp
+	// Descriptors is the limit of open files of each end.
+	Descriptors int `json:"descriptor_limit"`
 	// Floor is how many bare devices this machine makes and brings up a second, one thread, nothing else running.
 	Floor float64  `json:"floor_devices_per_second"`
 	Ramp  []Sample `json:"ramp"`
@@ -49,7 +51,10 @@ const floorDevices = 2000
 
 // Run does one run.
 func Run(ctx context.Context, c Config) (r *Result, err error) {
-	r = &Result{Memory: c.Memory, EchoInterval: echoInterval}
+	r = &Result{Memory: c.Memory, EchoInterval: echoInterval, Descriptors: c.Descriptors}
+	if r.Descriptors == 0 {
+		r.Descriptors = tuntap.DescriptorLimit()
+	}
 	if r.Floor, err = floor(min(floorDevices, c.Sessions)); err != nil {
 		return r, fmt.Errorf("bare devices: %w", err)
 	}

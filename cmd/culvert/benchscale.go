@@ -25,7 +25,7 @@ func newBenchScale() *cobra.Command {
 		Short: "how many sessions two culverts carry here, and at what cost",
 		Long: `scale runs two culverts in two network namespaces and sets up many PPP sessions over one dynamic tunnel, each with a
 device of its own; sends traffic through every one of them; and reports memory, rates, CPU time and teardown. It needs
-root and a machine that does nothing else. A process has one descriptor a session, so that ulimit -Hn is the limit.`,
+root and a machine that does nothing else.`,
 		Args: noArgs,
 		RunE: benchWork(func(ctx context.Context, w io.Writer) error {
 			limit, ok := budgets[memory]
@@ -34,6 +34,9 @@ root and a machine that does nothing else. A process has one descriptor a sessio
 			}
 			if c.Sessions < 1 || c.Sessions > 1<<20 || c.Packets < 1 || c.Packets > 1e7 || c.Echo < 0 || c.Echo > time.Hour {
 				return usagef("--sessions must be 1 to 1048576, --packets 1 to 10000000, --echo 0 to 1h")
+			}
+			if c.Descriptors != 0 && (c.Descriptors < 128 || c.Descriptors > 1<<30) {
+				return usagef("--descriptors must be 0 or at least 128")
 			}
 			var err error
 			if c.Binary, err = os.Executable(); err != nil {
@@ -48,6 +51,7 @@ root and a machine that does nothing else. A process has one descriptor a sessio
 	f.IntVar(&c.Sessions, "sessions", 10000, "how `many` sessions")
 	f.StringVar(&memory, "memory", "", "stop when one end uses so `much`: 1g, 4g or 8g")
 	f.IntVar(&c.Packets, "packets", c.Packets, "`packets` to find the CPU time of one")
+	f.IntVar(&c.Descriptors, "descriptors", 0, "`limit` of open files of both ends; 0: as it is")
 	f.DurationVar(&c.Echo, "echo", 30*time.Second, "`time` to watch the LCP echoes")
 	f.StringVar(&out, "out", "", "`directory` for scale.json, scale.md and scale.svg")
 	return cmd

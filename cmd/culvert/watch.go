@@ -55,9 +55,9 @@ func (s *steady) row(cells []string) {
 	}
 }
 
-// repeat writes what print makes, again after each interval, until a signal or the first error. A terminal is drawn anew,
+// repeat writes what once makes, again after each interval, until a signal or the first error. A terminal is drawn anew,
 // unless the answer is JSON; everything else gets one after the other, tables with an empty line between them.
-func repeat(cmd *cobra.Command, flags *showFlags, print func(context.Context, io.Writer) error) error {
+func repeat(cmd *cobra.Command, flags *showFlags, once func(context.Context, io.Writer) error) error {
 	if flags.watch < shortestWatch {
 		return usagef("--watch=%v is too short, at least %v", flags.watch, shortestWatch)
 	}
@@ -71,9 +71,9 @@ func repeat(cmd *cobra.Command, flags *showFlags, print func(context.Context, io
 	text := &steady{}
 	for first := true; ; first = false {
 		text.Reset()
-		if err := print(ctx, text); err != nil {
+		if err := once(ctx, text); err != nil {
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // the signal was quicker
+				return nil // the signal was quicker
 			}
 			return err
 		}
@@ -126,4 +126,3 @@ func screen(text string, width, height int) string {
 	b.WriteString(clearRest)
 	return b.String()
 }
-

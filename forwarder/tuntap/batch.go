@@ -120,12 +120,16 @@ func (b *Batch) Len() int { return len(b.ops) }
 
 // SetCarrier is Device.SetCarrier, by IFLA_CARRIER. done may be nil, and is called by Flush.
 func (b *Batch) SetCarrier(d *Device, on bool, done func(error)) {
+	b.ops = append(b.ops, operation{d, "carrier", linkRequest(d.index, 0, carrier(on)), done, notFound})
+}
+
+// carrier is the attribute for that.
+func carrier(on bool) *nl.RtAttr {
 	v := byte(0)
 	if on {
 		v = 1
 	}
-	req := linkRequest(d.index, 0, nl.NewRtAttr(unix.IFLA_CARRIER, []byte{v}))
-	b.ops = append(b.ops, operation{d, "carrier", req, done, notFound})
+	return nl.NewRtAttr(unix.IFLA_CARRIER, []byte{v})
 }
 
 // AddAddress is Device.AddAddress.

@@ -26,6 +26,7 @@ func CloseAll(devices []*Device) error {
 		for _, ds := range byNS {
 			errs = append(errs, deleteTogether(ds))
 		}
+		releaseAll(devices)
 	}
 	for _, d := range devices {
 		if err := d.Close(); err != nil && !errors.Is(err, ErrClosed) {

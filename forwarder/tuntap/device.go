@@ -49,20 +49,10 @@ func (d *Device) use(what string, fn func() error) error {
 }
 
 // SetCarrier says whether there is a session behind the device: off, the link stays up but shows NO-CARRIER and the
-// kernel sends nothing into it (TUNSETCARRIER, Linux 5.0). On, the kernel starts to send a moment after the call, as
+// kernel sends nothing into it (IFLA_CARRIER, for these devices from Linux 5.0 on). On, the kernel starts to send a moment after the call, as
 // net/core/link_watch.c gets to it; what it sends before is dropped. Writes are received at once either way.
 func (d *Device) SetCarrier(on bool) error {
-	v := 0
-	if on {
-		v = 1
-	}
-	return d.use("carrier", func() error {
-		err := unix.IoctlSetPointerInt(d.queue.FD(), unix.TUNSETCARRIER, v)
-		if errors.Is(err, unix.EBADFD) {
-			return ErrGone
-		}
-		return err
-	})
+	return d.use("carrier", func() error { return notFound(d.ns.setLink(d.index, 0, carrier(on))) })
 }
 
 // SetUp sets the link administratively up or down. Down, the kernel forgets the link's routes and its IPv6 addresses.
@@ -132,6 +122,11 @@ func (d *Device) Close() error {
 		defer d.ns.release()
 		for _, q := range d.more {
 			_ = q.Close()
+		}
+		if d.queue.table != nil { // a thread with traffic is not to wait for the kernel
+			err := d.remove()
+			_ = d.queue.Close()
+			return err
 		}
 		if err := d.queue.Close(); err != nil {
 			return err

@@ -102,14 +102,16 @@ func (q *Queue) SetOffload(want Offload) (got Offload, err error) {
 		return 0, nil
 	case errors.Is(err, unix.EBADFD):
 		err = ErrGone
-	case errors.Is(err, unix.EBADF):
+	case errors.Is(err, unix.EBADF), errors.Is(err, ErrClosed):
 		err = ErrClosed
 	}
 	return 0, fmt.Errorf("tuntap: TUNSETOFFLOAD: %w", err)
 }
 
 // offload is one TUNSETOFFLOAD, which changes nothing when it fails (set_offload of drivers/net/tun.c).
-func (q *Queue) offload(o Offload) error { return unix.IoctlSetInt(q.FD(), unix.TUNSETOFFLOAD, int(o)) }
+func (q *Queue) offload(o Offload) error {
+	return q.at(func(fd int) error { return unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, int(o)) })
+}
 
 // SetGSOMaxSegs limits the segments of a super-packet that the kernel sends into the device, 1 to 65535
 // (IFLA_GSO_MAX_SEGS). Open TCP connections keep the limit they began with. The number of segments with all their

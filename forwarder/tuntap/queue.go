@@ -9,7 +9,8 @@ import (
 
 // Queue is one file of a device: non-blocking, one frame per call, HeaderLen bytes of virtio header in front of each.
 type Queue struct {
-	fd atomic.Int32
+	fd    atomic.Int32
+	table *Table // nil: the process' own
 }
 
 // NewQueue wraps a non-blocking descriptor that keeps message boundaries. Device.Queue is the usual source; this is
@@ -20,7 +21,7 @@ func NewQueue(fd int) *Queue {
 	return q
 }
 
-// FD returns the descriptor, for epoll; -1 after Close.
+// FD returns the descriptor, for epoll; -1 after Close. It means the file to those threads only who have its Table.
 func (q *Queue) FD() int { return int(q.fd.Load()) }
 
 // Read takes one frame the kernel sends out through the device, header included, and returns its length. A frame
@@ -84,6 +85,13 @@ func queueError(errno unix.Errno) error {
 
 // Close closes the descriptor. Only for queues made by NewQueue; a device's queue goes with Device.Close.
 func (q *Queue) Close() error {
+	if q.table != nil {
+		if q.FD() < 0 {
+			return ErrClosed
+		}
+		q.table.release([]*Queue{q})
+		return nil
+	}
 	fd := q.fd.Swap(-1)
 	if fd < 0 {
 		return ErrClosed

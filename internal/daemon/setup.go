@@ -118,7 +118,19 @@ func tos(dscp int) int {
 func (d *daemon) addSession(s *session) error { return d.addSessions([]*session{s})[0] }
 
 // addSessions is addSession for many, with an error for each that could not be added.
-func (d *daemon) addSessions(all []*session) []error {
+func (d *daemon) addSessions(all []*session) (errs []error) {
+	for some := range slices.Chunk(all, d.fwd.Burst()) {
+		errs = append(errs, d.addBurst(some)...)
+	}
+	if n := d.fwd.Annexes(); n != d.annexes {
+		d.annexes = n
+		d.setProcessors()
+	}
+	return errs
+}
+
+// addBurst is addSessions for as many as there are descriptors for at once.
+func (d *daemon) addBurst(all []*session) []error {
 	errs := d.makeDevices(all)
 	var wanted []forwarder.NewSession
 	var which []int
@@ -266,6 +278,8 @@ func sessionConfig(c *config.Session) forwarder.SessionConfig {
 		Sequence:       c.SeqNum && c.Sublayer == encap.SublayerDefault,
 		ReorderTimeout: c.ReorderTimeout,
 		ClampMSS:       c.ClampMSS,
+		Isolated:       c.Isolated,
+		MACLimit:       c.MACLimit,
 	}
 	switch c.Pseudowire {
 	case config.PseudowireEthernet:

@@ -87,7 +87,7 @@ func TestChecks(t *testing.T) {
 		{"container's capabilities", "capabilities", map[string]string{"proc/self/status": "CapEff:\t0000000000003000\n"}, []want{{Note, 0}}},
 		{"no namespaces", "namespaces", map[string]string{"proc/self/ns/net": "-"}, []want{{Note, 0}}},
 		{"no user namespaces", "namespaces", map[string]string{"proc/sys/user/max_user_namespaces": "0"}, []want{{Note, 0}}},
-		{"few files", "descriptors", map[string]string{"proc/self/limits": "Max open files 1024 4096 files\n"}, []want{{Limit, 3997}}},
+		{"few files", "descriptors", map[string]string{"proc/self/limits": "Max open files 1024 4096 files\n"}, []want{{Limit, 2973}}},
 		{"hardly any files", "descriptors", map[string]string{"proc/self/limits": "Max open files 64 64 files\n"}, []want{{Limit, 1}}},
 		{"unlimited files", "descriptors", map[string]string{"proc/self/limits": "Max open files unlimited unlimited files\n"}, []want{{Good, 0}}},
 		{"memory", "memory", map[string]string{"proc/meminfo": "MemAvailable: 1000000 kB\n"}, []want{{Limit, 12047}}},

@@ -101,7 +101,8 @@ func namespaces(h *Host) []Finding {
 	return []Finding{good("network namespaces, user namespaces")}
 }
 
-// descriptors: each session with a device of its own holds an open file.
+// descriptors: each session with a device of its own holds an open file. What the process' table has no room for is with
+// threads of their own (forwarder.Burst says how much room is left free), at a price.
 func descriptors(h *Host) []Finding {
 	const remedy = "LimitNOFILE=1048576 in the unit, --ulimit nofile=1048576 in a container; or sessions that share a device"
 	for line := range strings.Lines(h.text("proc/self/limits")) {
@@ -114,7 +115,8 @@ func descriptors(h *Host) []Finding {
 		if err != nil { // "unlimited"
 			break
 		}
-		return []Finding{limit(n-ownFiles+1, remedy, "at most %d open files", n)}
+		reserve := min(n/4, 1024)
+		return []Finding{limit(n-reserve-ownFiles+1, remedy, "at most %d open files: packets of further devices take a thread more", n)}
 	}
 	return []Finding{good("open files without limit")}
 }

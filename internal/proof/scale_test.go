@@ -24,3 +24,19 @@ func TestScale(t *testing.T) {
 	}
 	t.Logf("\n%s", r.Markdown())
 }
+
+// TestMoreSessionsThanDescriptors: the same with far more sessions, each with a device of its own, than either end may
+// have open files.
+func TestMoreSessionsThanDescriptors(t *testing.T) {
+	c := scale.Config{Binary: culvert(t), Sessions: 1200, Descriptors: 256, Packets: 2400, Log: t.Logf}
+	if testenv.RaceEnabled {
+		c.Sessions, c.Packets = 400, 400
+	}
+	r, err := scale.Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Sessions != c.Sessions || r.Descriptors != c.Descriptors {
+		t.Errorf("result %+v", r)
+	}
+}
