@@ -18,6 +18,7 @@ type (
 	Pool              = client.Pool
 	Shared            = client.Shared
 	Profile           = client.Profile
+	Finding           = client.Finding
 	LogLevel          = client.LogLevel
 	DebugRequest      = client.DebugRequest
 	Config            = client.Config
