@@ -17,6 +17,7 @@ type (
 	Drop              = client.Drop
 	Pool              = client.Pool
 	Shared            = client.Shared
+	MAC               = client.MAC
 	Profile           = client.Profile
 	Finding           = client.Finding
 	LogLevel          = client.LogLevel
