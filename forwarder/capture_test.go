@@ -305,8 +305,12 @@ func TestCaptureEither(t *testing.T) {
 		with          netip.Addr
 		either, alone bool
 	}{
-		{own, peer, true, true}, {own, other, true, false}, {foreign, peer, true, true}, {foreign, other, false, false},
-		{nil, peer, true, true}, {nil, other, false, false},
+		{own, peer, true, true},
+		{own, other, true, false},
+		{foreign, peer, true, true},
+		{foreign, other, false, false},
+		{nil, peer, true, true},
+		{nil, other, false, false},
 	} {
 		if either.wants(tt.s, tt.with) != tt.either || alone.wants(tt.s, tt.with) != tt.alone {
 			t.Errorf("%+v", tt)

@@ -43,7 +43,7 @@ func (s source) Diagnose(ctx context.Context, name string, wait time.Duration) (
 			if len(packets) == diagnosePackets {
 				return errEnough
 			}
-			if q, ok := diagnose.ParseOuter(before.Transport, p.Sent, p.Data); ok {
+			if q, l2tp := diagnose.ParseOuter(before.Transport, p.Sent, p.Data); l2tp {
 				packets = append(packets, q)
 			}
 			return nil

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -106,7 +107,7 @@ func ParseOuter(t encap.Transport, sent bool, b []byte) (p Packet, ok bool) {
 		return Packet{}, false
 	}
 	p.Sent = sent
-	remote, port := from, 0
+	remote := from
 	if sent {
 		remote = to
 	}
@@ -123,10 +124,11 @@ func ParseOuter(t encap.Transport, sent bool, b []byte) (p Packet, ok bool) {
 	if len(b) < 8 {
 		return Packet{}, false
 	}
-	if port = int(b[0])<<8 | int(b[1]); sent {
-		port = int(b[2])<<8 | int(b[3])
+	port := binary.BigEndian.Uint16(b)
+	if sent {
+		port = binary.BigEndian.Uint16(b[2:])
 	}
-	p.Remote = netip.AddrPortFrom(remote, uint16(port))
+	p.Remote = netip.AddrPortFrom(remote, port)
 	b = b[8:]
 	d := encap.UDPData(b)
 	if !d.Valid() {
