@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -439,6 +441,74 @@ func TestBridgeFloods(t *testing.T) {
 	r.dropped(DropFlood, 2)
 	if _, _, d := r.sessions[1].Stats(); d[DropFlood] != 1 || r.shared.Drops()[DropFlood] != 1 {
 		t.Errorf("session 1 counts %v, the device %v", d, r.shared.Drops())
+	}
+}
+
+// TestBridgeComesAndGoes: sessions, and at last the tunnel and the device, go and come while all kinds of frames pass;
+// afterwards everybody who is there gets what is for all, once.
+func TestBridgeComesAndGoes(t *testing.T) {
+	r := newBridgeRig(t, 4, func(i int, c *SessionConfig) {
+		c.Isolated = i == 2
+		if i == 3 {
+			c.Sequence, c.SendSublayer = true, encap.SublayerDefault
+		}
+	})
+	var stop atomic.Bool
+	var senders sync.WaitGroup
+	for i, send := range []func([]byte){r.wires[0].put, r.wires[1].put, func(b []byte) { r.from(0, b) }, func(b []byte) { r.from(1, b) }} {
+		senders.Go(func() {
+			src := [][]byte{tapMAC, mac(40), mac(0), mac(1)}[i]
+			for n := 0; !stop.Load(); n++ {
+				send(ether([][]byte{everyone, mac(n % 4), mac(77)}[n%3], src, plainPayload))
+				time.Sleep(50 * time.Microsecond) // a rate, or queues are all that is tested
+			}
+		})
+	}
+	for n := range 60 {
+		i := 1 + n%3
+		r.f.RemoveSession(r.sessions[i])
+		s, err := r.f.AddSession(r.tun, r.cfgs[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.SetMTU(1400)
+		s.SetLink(LinkState{Ethernet: true})
+		r.sessions[i] = s
+		r.shared.Bridge().Age(time.Duration(n) * 20 * time.Second)
+	}
+	stop.Store(true)
+	senders.Wait()
+	for r.peer.recv(200*time.Millisecond) != nil {
+	}
+	for _, w := range r.wires {
+		for w.get(20*time.Millisecond) != nil {
+		}
+	}
+	r.wires[0].put(ether(everyone, tapMAC, plainPayload))
+	got := map[string]int{}
+	for range r.sessions {
+		b := r.peer.recv(soon)
+		got[string(b[:min(len(b), 8)])]++
+	}
+	for i := range r.sessions {
+		if n := got[string(r.tun.header(r.cfgs[i]).AppendTo(nil)[:8])]; n != 1 {
+			t.Errorf("session %d got the last frame %d times", i, n)
+		}
+	}
+	r.f.RemoveSessions(r.sessions)
+	r.f.RemoveTunnel(r.tun)
+	r.f.RemoveShared(r.shared)
+	for _, m := range r.shared.Bridge().MACs() {
+		if m.Owner != nil {
+			t.Errorf("%x is still at %s", m.Addr, m.Owner.Name())
+		}
+	}
+	for _, w := range r.f.workers {
+		w.out.call(func() {
+			if len(w.out.queues) != 0 || len(w.out.tunnels) != 0 {
+				t.Errorf("worker %d holds %d queues", w.id, len(w.out.queues))
+			}
+		})
 	}
 }
 
