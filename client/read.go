@@ -90,6 +90,14 @@ func (c *Client) Shared(ctx context.Context) ([]Shared, error) {
 	return one[[]Shared](ctx, c, "/v1/shared")
 }
 
+// MACsPath is the path of the API of the Ethernet addresses of a shared TAP.
+func MACsPath(shared string) string { return "/v1/shared/" + url.PathEscape(shared) + "/macs" }
+
+// MACs lists the Ethernet addresses that a shared TAP has learnt.
+func (c *Client) MACs(ctx context.Context, shared string) ([]MAC, error) {
+	return one[[]MAC](ctx, c, MACsPath(shared))
+}
+
 // Profiles lists PPP and session profiles.
 func (c *Client) Profiles(ctx context.Context) ([]Profile, error) {
 	return one[[]Profile](ctx, c, "/v1/profiles")

@@ -50,6 +50,7 @@ type daemon struct {
 	noisyControl, noisyPPP *zap.Logger
 	levels                 *levels.Levels
 	fwd                    *forwarder.Forwarder
+	began                  time.Time
 	// verdicts come from Authenticators, lookups from the resolver of peers' names.
 	verdicts *answers[verdict]
 	lookups  *lookups
@@ -169,6 +170,7 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		noisy:  noisy,
 		levels: o.Levels,
 		fwd:    fwd,
+		began:  time.Now(),
 
 		noisyControl: noisy.Named(logControl),
 		noisyPPP:     noisy.Named(logPPP),

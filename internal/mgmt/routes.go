@@ -23,6 +23,8 @@ const (
 	pathDrops    = "/v1/drops"
 	pathPools    = "/v1/pools"
 	pathShared   = "/v1/shared"
+	pathSharedOf = "/v1/shared/" // a name follows
+	macsOf       = "/macs"       // behind that
 	pathProfiles = "/v1/profiles"
 	pathConfig   = "/v1/config"
 	pathLevels   = "/v1/levels"
@@ -61,6 +63,7 @@ var routes = []route{
 	{path: pathDrops, answer: getDrops},
 	{path: pathPools, answer: getPools},
 	{path: pathShared, answer: getShared},
+	{path: pathSharedOf, suffix: macsOf, answer: getMACs},
 	{path: pathProfiles, answer: getProfiles},
 	{path: pathConfig, answer: getConfig},
 	{path: pathLevels, answer: getLevels},
@@ -158,6 +161,15 @@ func getPools(src Source, _ string, _ url.Values) (body, *statusError) {
 func getShared(src Source, _ string, _ url.Values) (body, *statusError) {
 	all := src.Shared()
 	slices.SortFunc(all, func(a, b Shared) int { return cmp.Compare(a.Name, b.Name) })
+	return list(all), nil
+}
+
+func getMACs(src Source, name string, _ url.Values) (body, *statusError) {
+	all, ok := src.MACs(name)
+	if !ok {
+		return nil, failf(http.StatusNotFound, "no shared device %q for Ethernet sessions", name)
+	}
+	slices.SortFunc(all, func(a, b MAC) int { return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.VLAN, b.VLAN)) })
 	return list(all), nil
 }
 

@@ -27,6 +27,8 @@ type Source interface {
 	Drops() []Drop
 	Pools() []Pool
 	Shared() []Shared
+	// MACs gives the Ethernet addresses that a shared TAP has learnt.
+	MACs(shared string) ([]MAC, bool)
 	Profiles() []Profile
 	// Config gives the configuration that runs.
 	Config() (Config, error)

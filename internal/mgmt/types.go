@@ -17,6 +17,7 @@ type (
 	Drop              = client.Drop
 	Pool              = client.Pool
 	Shared            = client.Shared
+	MAC               = client.MAC
 	Profile           = client.Profile
 	LogLevel          = client.LogLevel
 	DebugRequest      = client.DebugRequest
