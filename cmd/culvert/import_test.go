@@ -28,3 +28,8 @@ func TestImport(t *testing.T) {
 	wantFailure(t, culvert("import", "iproute", "none.sh"), exitFailure, "culvert: open none.sh: no such file or directory")
 	wantFailure(t, culvert("import", "iproute"), exitUsage, "culvert: one file is needed, not 0", "See `culvert import iproute --help`.")
 }
+
+// TestImportKernel: what it prints is a matter for internal/interop, where a kernel has tunnels.
+func TestImportKernel(t *testing.T) {
+	wantFailure(t, culvert("import", "kernel", "x"), exitUsage, "culvert: unexpected argument \"x\"", "See `culvert import kernel --help`.")
+}

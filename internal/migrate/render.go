@@ -45,7 +45,7 @@ func (w *writer) number(from int, key string, value int) {
 // render gives the file, which config.Parse takes.
 func (s *script) render() ([]byte, error) {
 	w := &writer{}
-	w.line(0, "# Made from %s by `culvert import iproute`.", s.name)
+	w.line(0, "# Made from %s by `culvert %s`.", s.name, s.command)
 	for _, n := range s.notes {
 		w.line(0, "# not carried over: %s", n)
 	}
@@ -106,7 +106,7 @@ func (w *writer) session(t *tunnel, x *session) {
 	d := &x.device
 	w.line(x.line, "")
 	w.line(x.line, "[tunnel.t%d.session.s%d]", t.id, x.id)
-	w.quoted(x.line, "pseudowire", "eth")
+	w.quoted(x.line, "pseudowire", x.pseudowire)
 	w.line(x.line, "%-14s = %d", "sid", x.id)
 	w.line(x.line, "%-14s = %d", "psid", x.peer)
 	w.line(x.line, "%-14s = %s", "cookie", octets(x.cookie))
