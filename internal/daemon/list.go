@@ -8,8 +8,8 @@ import (
 	"culvert/internal/mgmt"
 )
 
-// listBurst is how many sessions are looked at under one hold of the lock: a tenth of a millisecond. Whoever waits for it
-// longer than a millisecond is handed it next (sync.Mutex), so that a list of a million holds nobody up.
+// listBurst is how many sessions are looked at under one hold of the lock: a tenth of a millisecond. Whoever waits for
+// it longer than a millisecond is handed it next (sync.Mutex), so that a list of a million holds nobody up.
 const listBurst = 128
 
 // eachBurst calls do for each of all with d.mu held, which is given up again and again.
@@ -25,8 +25,8 @@ func eachBurst[T any](d *daemon, all []T, do func(T)) {
 	}
 }
 
-// eachSession calls do for each session that is there from beginning to end, and maybe for some that come or go meanwhile,
-// with d.mu held, but not for long. It does not change the session.
+// eachSession calls do for each session that is there from beginning to end, and maybe for some that come or go
+// meanwhile, with d.mu held, but not for long. It does not change the session.
 func (d *daemon) eachSession(do func(*session)) {
 	d.mu.Lock()
 	all := slices.Clone(d.sessions)
