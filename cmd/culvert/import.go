@@ -31,6 +31,20 @@ func newImport() *cobra.Command {
 		Args:    oneFile,
 		RunE:    work(func(cmd *cobra.Command, args []string) error { return importFile(cmd, args[0], migrate.IPRoute) }),
 	}, &cobra.Command{
+		Use:     "kl2tpd FILE",
+		Aliases: []string{"ql2tpd"},
+		Short:   "from a file of go-l2tp's kl2tpd (ql2tpd's load as they are)",
+		Long: "kl2tpd prints the configuration for a kl2tpd.toml (- is standard input): its tunnels become dynamic ones of L2TPv3, which the\n" +
+			"other end must speak, too, and the files that pppd_args names become PPP profiles, with passwords if they have some. A\n" +
+			"ql2tpd.toml means the same afterwards. Comments are lost. What cannot be carried over is listed at the head.",
+		Example: "  culvert import kl2tpd /etc/kl2tpd/kl2tpd.toml > culvert.toml && culvert check -c culvert.toml",
+		Args:    oneFile,
+		RunE: work(func(cmd *cobra.Command, args []string) error {
+			return importFile(cmd, args[0], func(name string, text []byte) ([]byte, error) {
+				return migrate.GoL2TP(name, text, func(path string) ([]byte, error) { return readScript(nil, path) })
+			})
+		}),
+	}, &cobra.Command{
 		Use:   "kernel",
 		Short: "from the tunnels that the kernel has now",
 		Long: "kernel prints the configuration of the L2TPv3 tunnels and sessions that the kernel has in this network namespace, whoever\n" +

@@ -235,6 +235,19 @@ func (source) Profiles() []client.Profile {
 	return []client.Profile{{Kind: "session", Name: "subs", Sessions: 12345, Up: 12000}, {Kind: "ppp", Name: "none"}}
 }
 
+func (source) Diagnose(_ context.Context, tunnel string, wait time.Duration) ([]client.Finding, error) {
+	switch tunnel {
+	case "t1":
+		return []client.Finding{
+			{Check: "path_mtu", Level: "good", Found: "1500 bytes", Evidence: wait.String()},
+			{Check: "cookie", Level: "bad", Session: "t1/s1", Found: "another\x1b one", Evidence: "3 packets", Remedy: "change it"},
+		}, nil
+	case "t2":
+		return []client.Finding{{Check: "traffic", Level: "good", Found: "packets come and go"}}, nil
+	}
+	return nil, mgmt.Refuse(http.StatusNotFound, "no tunnel %q", tunnel)
+}
+
 func (source) Levels() []client.LogLevel {
 	return []client.LogLevel{{Kind: client.LevelOfSubsystem, Name: "ppp", Level: "info"}, {Kind: client.LevelOfTunnel, Name: "t1", Level: "debug", Own: true}}
 }

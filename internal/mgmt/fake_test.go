@@ -86,6 +86,16 @@ func (f *fakeSource) Profiles() []Profile {
 	return []Profile{{Kind: "session", Name: "a"}, {Kind: "ppp", Name: "z", Sessions: 3, Up: 2}, {Kind: "ppp", Name: "b"}}
 }
 
+func (f *fakeSource) Diagnose(_ context.Context, tunnel string, wait time.Duration) ([]Finding, error) {
+	if tunnel != "t1" {
+		return nil, Refuse(http.StatusNotFound, "no tunnel %q", tunnel)
+	}
+	return []Finding{
+		{Check: "cookie", Level: "bad", Session: "t1/s1", Found: "another one", Evidence: wait.String(), Remedy: "change it"},
+		{Check: "path_mtu", Level: "good", Found: "1500 bytes"},
+	}, nil
+}
+
 func (f *fakeSource) Levels() []LogLevel {
 	return []LogLevel{{Kind: LevelOfSubsystem, Name: "ppp", Level: "info"}, {Kind: LevelOfTunnel, Name: "t1", Level: "debug", Own: true}}
 }
