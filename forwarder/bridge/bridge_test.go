@@ -372,6 +372,9 @@ func TestManyReaders(t *testing.T) {
 					t.Errorf("lookup gives %p", to)
 					return
 				}
+				if n := b.Reaches(fixed); n > 2 {
+					t.Errorf("flooded to %d others", n)
+				}
 				b.Each(b.Device(), func(s *site) {
 					if s == nil {
 						t.Error("flooded to nobody")

@@ -105,13 +105,14 @@ func (b *Bridge[O]) list(p *Port[O]) *ports[O] {
 // Reaches is how many owners get what is flooded from p.
 func (b *Bridge[O]) Reaches(p *Port[O]) int {
 	n := int(b.open.n.Load())
-	if !p.isolated {
-		n += int(b.isolated.n.Load())
+	if p.isolated {
+		return n
 	}
-	if p.owner != nil && !p.isolated && p.place >= 0 {
+	n += int(b.isolated.n.Load())
+	if p.owner != nil {
 		n-- // itself
 	}
-	return n
+	return max(n, 0)
 }
 
 // Each calls fn for each owner that gets what is flooded from p.
