@@ -32,12 +32,17 @@ func (s source) Diagnose(ctx context.Context, name string, wait time.Duration) (
 	drops := dropCounts(s)
 	begin := time.Now()
 	var packets []diagnose.Packet
+	var probed string
+	var probes []diagnose.Probe
 	if peer.Peer.IsValid() {
 		taps, err := d.fwd.Capture(peer)
 		if err != nil {
 			return nil, mgmt.Refuse(http.StatusConflict, "%v: packets cannot be looked at before it ends", err)
 		}
-		sleep(ctx, wait)
+		probed, probes = d.probe(name)
+		sleep(ctx, wait/2)
+		d.probe(name) // one of them may be lost for another reason
+		sleep(ctx, wait-wait/2)
 		taps.Close()
 		_ = taps.Drain(func(p forwarder.CapturedPacket) error { // enough is no error
 			if len(packets) == diagnosePackets {
@@ -60,6 +65,11 @@ func (s source) Diagnose(ctx context.Context, name string, wait time.Duration) (
 	}
 	t.For, t.Packets, t.Drops = time.Since(begin), packets, less(dropCounts(s), drops)
 	since(&t, &before)
+	for i := range t.Sessions {
+		if t.Sessions[i].Name == probed {
+			t.Sessions[i].Probes = probes
+		}
+	}
 	found := diagnose.Look(&t)
 	all := make([]mgmt.Finding, 0, len(found))
 	for _, f := range found {

@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,7 +85,7 @@ func TestDiagnosePair(t *testing.T) {
 	wantFinding(t, atA, "t/sub", "sublayer", "sends the Default L2-Specific Sublayer", `l2spec_type = "default" here`)
 	wantFinding(t, atA, "", "session_id", "session id 21", "psid = 20 at the other end, or sid = 21 of session id")
 	for _, f := range atA {
-		if f.Session == "t/good" || f.Session == "" && f.Check != "session_id" && f.Level != "good" {
+		if f.Session == "t/good" && f.Level != "good" || f.Session == "" && f.Check != "session_id" && f.Level != "good" {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -171,4 +173,42 @@ func TestDiagnosePlayedPeer(t *testing.T) {
 	wantFinding(t, all, "t/framing", "framing", "are without FF 03 and ours with", `ppp_framing = "bare"`)
 	wantFinding(t, all, "t/order", "sequence", "come late or twice", "reorder_timeout = 20")
 	wantFinding(t, all, "t/port", "source", elsewhere.String()+", and the peer is", elsewhere.String()+"\" here")
+}
+
+// TestDiagnoseBlackHole: a path that swallows what is larger than it holds, and says nothing.
+func TestDiagnoseBlackHole(t *testing.T) {
+	t.Parallel()
+	ends, facing := loopback(), loopback()
+	const holds = 1420 // outer bytes
+	var sockets [2]*net.UDPConn
+	for i := range sockets {
+		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(facing[i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sockets[i] = c
+	}
+	var done sync.WaitGroup
+	for i := range sockets {
+		done.Go(func() {
+			var b [2048]byte
+			for {
+				n, err := sockets[i].Read(b[:])
+				if errors.Is(err, net.ErrClosed) {
+					return
+				}
+				if err == nil && n+28 <= holds {
+					_, _ = sockets[1-i].WriteToUDPAddrPort(b[:n], ends[1-i])
+				}
+			}
+		})
+	}
+	t.Cleanup(func() {
+		_, _ = sockets[0].Close(), sockets[1].Close()
+		done.Wait()
+	})
+	b := run(t, sickEnd(t, ends[1], facing[1], [2]string{"s", pppTable(22, 11, "")}))
+	a := run(t, sickEnd(t, ends[0], facing[0], [2]string{"s", pppTable(11, 22, "")}))
+	eventually(t, "up", func() bool { return a.session("s").State == "up" && b.session("s").State == "up" })
+	wantFinding(t, a.diagnosed(400*time.Millisecond), "t/s", "path_probe", "packets of 1420 bytes get through, those of 1450 do not", "path_mtu = 1420")
 }

@@ -116,7 +116,17 @@ func TestLook(t *testing.T) {
 		"path_mtu":                    {func(x *Tunnel) { x.ConfiguredMTU, x.KernelMTU, x.PathMTU = 1500, 1400, 1400 }, "path_mtu note: path_mtu is more"},
 		"mtu":                         {func(x *Tunnel) { x.Sessions[0].MTU = 1500 }, "mtu bad: the device's MTU is 1500, and the path holds 1450"},
 		"IPv6's MTU":                  {func(x *Tunnel) { x.Sessions[0].MTU, x.Sessions[0].Fits = 1280, 700 }, ""},
-		"control":                     {func(x *Tunnel) { x.Control = &Control{State: "established", Established: true, Received: 1} }, ""},
+		"probes": {func(x *Tunnel) {
+			x.Sessions[1].Probes = []Probe{{ID: 7, Size: 1500, MTU: 1500}, {ID: 8, Size: 1400, MTU: 1440}}
+			x.came(2, unhex(t, "ff03 c021 0a 07 0008 00000000"))
+		}, ""},
+		"black hole": {func(x *Tunnel) {
+			x.Sessions[1].Probes = []Probe{{ID: 7, Size: 1500, MTU: 1500}, {ID: 8, Size: 1450, MTU: 1490}, {ID: 9, Size: 1400, MTU: 1440}, {ID: 10, Size: 1000, MTU: 1}}
+			x.came(2, unhex(t, "ff03 c021 0a 0a 0008 00000000"))
+			x.came(2, unhex(t, "ff03 c021 0a 09 0008 00000000"))
+		}, "path_probe bad: packets of 1400 bytes get through, those of 1450 do not"},
+		"probes that a peer does not answer": {func(x *Tunnel) { x.Sessions[1].Probes = []Probe{{ID: 7, Size: 1500}} }, ""},
+		"control":                            {func(x *Tunnel) { x.Control = &Control{State: "established", Established: true, Received: 1} }, ""},
 		"control is lossy": {
 			func(x *Tunnel) { x.Control = &Control{Established: true, Again: 1, Received: 1} },
 			"control note: control messages are lost",

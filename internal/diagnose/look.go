@@ -47,6 +47,7 @@ func Look(t *Tunnel) []Finding {
 	l.control()
 	l.strangers()
 	for i := range t.Sessions {
+		l.probes(&t.Sessions[i])
 		l.session(&t.Sessions[i])
 	}
 	for _, check := range slices.Sorted(maps.Keys(l.said)) {
@@ -99,6 +100,44 @@ func (l *looking) pathMTU() {
 		}
 	}
 }
+
+// probes says how large packets get through, as far as that was probed.
+func (l *looking) probes(s *Session) {
+	answered := map[byte]bool{}
+	for _, p := range l.bySession[s.LocalID] {
+		_, frame, err := s.Expect.Split(p.Body)
+		if err != nil || s.Pseudowire != PPP || !isPPP(frame) {
+			continue
+		}
+		if proto, info, _, _ := encap.ParsePPP(frame); proto == encap.ProtoLCP && info[0] == echoReply {
+			answered[info[1]] = true
+		}
+	}
+	var lost int
+	for i, p := range s.Probes {
+		switch {
+		case !answered[p.ID]:
+			lost = p.Size
+		case i == 0:
+			l.add(Finding{
+				Check: "path_probe", Level: Good, Session: s.Name, Found: fmt.Sprintf("packets of %d bytes get through", p.Size),
+				Evidence: "an LCP Echo-Request of this size was answered",
+			})
+			return
+		default:
+			l.add(Finding{
+				Check: "path_probe", Level: Bad, Session: s.Name,
+				Found:    fmt.Sprintf("packets of %d bytes get through, those of %d do not, and nobody says so", p.Size, lost),
+				Evidence: fmt.Sprintf("of %d sizes of LCP Echo-Requests, %d larger ones were not answered", len(s.Probes), i),
+				Remedy:   fmt.Sprintf("path_mtu = %d of the tunnel at both ends, or let ICMP (\"fragmentation needed\", \"packet too big\") pass on the path", p.MTU),
+			})
+			return
+		}
+	}
+}
+
+// echoReply is a code of LCP (RFC 1661 section 5.8).
+const echoReply = 10
 
 // minMTU is IPv6's (RFC 8200 section 5), which devices have whatever the path.
 const minMTU = 1280

@@ -65,6 +65,14 @@ type Session struct {
 	Drops        map[string]uint64
 	AllDrops     map[string]uint64
 	Reorder      time.Duration // reorder_timeout
+	Probes       []Probe       // that were sent, the largest first
+}
+
+// Probe is an Echo-Request of LCP of a certain size, whose reply says that such packets get through.
+type Probe struct {
+	ID   byte // its Identifier
+	Size int  // of the outer packet, in bytes
+	MTU  int  // path_mtu for which no larger ones leave
 }
 
 // Pseudowire is what the frames are.
