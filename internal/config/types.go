@@ -106,11 +106,11 @@ type Session struct {
 	Outgoing           bool            // ask the peer of a dynamic tunnel to place a call (OCRQ), not to take one (ICRQ)
 	TieBreaker         bool            // ours, where both ends of one ask for the session at once
 	SeqNum             bool            // number what we send
-	ReorderTimeout     time.Duration   // 0: deliver what is ahead at once
+	ClampMSS           bool
+	ReorderTimeout     time.Duration // 0: deliver what is ahead at once
 	InterfaceName      string
 	Shared             string // name of the shared device, empty: one of its own. InterfaceName and NetNS are that one's
 	MTU                int    // 0: computed
-	ClampMSS           bool
 	TxQueueLen         int
 	HardwareAddr       net.HardwareAddr // Ethernet only; nil: chosen by the kernel
 	Addresses          []netip.Prefix   // Ethernet: set on the device; PPP: extra ones

@@ -31,7 +31,7 @@ func (s *session) probes() (all []diagnose.Probe, frames [][]byte) {
 	}
 	below := s.tunnel.cfg.UnderlayOverhead
 	most := s.tunnel.fwd.PathMTU() - below
-	head := most - s.tunnel.fwd.MTU(s.fcfg) // of an outer packet before the PPP information field
+	head := most - s.tunnel.fwd.MTU(*s.fcfg) // of an outer packet before the PPP information field
 	for _, outer := range append([]int{most}, probeSizes...) {
 		n := outer - head
 		if outer > min(most, probeMost) || len(all) > 0 && outer == most || n > min(st.PeerMRU, st.LocalMRU) || n < 8 {

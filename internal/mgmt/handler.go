@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -150,11 +151,14 @@ func one[T any](v T) body {
 }
 
 // list is an array with one element on a line.
-func list[T any](vs []T) body {
+func list[T any](vs []T) body { return sequence(slices.Values(vs)) }
+
+// sequence is list for what comes one after the other.
+func sequence[T any](vs iter.Seq[T]) body {
 	return func(w io.Writer) error {
 		sep := "["
-		for i := range vs {
-			b, err := json.Marshal(&vs[i])
+		for v := range vs {
+			b, err := json.Marshal(&v)
 			if err != nil {
 				return err
 			}
@@ -163,7 +167,7 @@ func list[T any](vs []T) body {
 			}
 			sep = ","
 		}
-		if len(vs) == 0 {
+		if sep == "[" {
 			_, err := io.WriteString(w, "[]\n")
 			return err
 		}

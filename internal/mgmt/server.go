@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"time"
@@ -20,7 +21,8 @@ type Source interface {
 	Tunnel(name string) (Tunnel, bool)
 	// Messages gives the last control messages of a dynamic tunnel, the oldest first.
 	Messages(tunnel string) ([]Message, bool)
-	Sessions() []Session
+	// Sessions gives all sessions by tunnel and name, one after the other: there may be a million.
+	Sessions() iter.Seq[Session]
 	// Session gives one session with all that is known of it.
 	Session(tunnel, name string) (Session, bool)
 	Workers() []Worker
