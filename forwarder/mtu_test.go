@@ -110,6 +110,7 @@ func TestTooBigPPP(t *testing.T) {
 	// Control frames have no sender to tell.
 	lcp := append([]byte{0xff, 3, 0xc0, 0x21}, make([]byte, 1200)...)
 	r.s.Inject(lcp)
+	r.f.Flush()
 	if got := r.peer.recv(soon); !bytes.HasSuffix(got, lcp) {
 		t.Fatal("long control frame was not sent in fragments")
 	}

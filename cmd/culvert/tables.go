@@ -13,10 +13,16 @@ import (
 )
 
 // table collects rows of equal length and prints them aligned, two spaces between columns.
-type table struct{ w *tabwriter.Writer }
+type table struct {
+	w       *tabwriter.Writer
+	repeats *steady // nil: it is printed once
+}
 
 func newTable(w io.Writer, columns ...string) *table {
 	t := &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	if t.repeats, _ = w.(*steady); t.repeats != nil {
+		t.repeats.widen(columns)
+	}
 	if len(columns) > 0 {
 		fmt.Fprintln(t.w, strings.Join(columns, "\t"))
 	}
@@ -27,6 +33,9 @@ func (t *table) row(values ...any) {
 	cells := make([]string, len(values))
 	for i, v := range values {
 		cells[i] = cell(v)
+	}
+	if t.repeats != nil {
+		t.repeats.row(cells)
 	}
 	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
 }
@@ -91,7 +100,7 @@ func poolTable(w io.Writer, ps []client.Pool) error {
 }
 
 func sharedTable(w io.Writer, all []client.Shared) error {
-	t := newTable(w, "SHARED", "INTERFACE", "STATE", "MTU", "SESSIONS", "DESTINATIONS", "REFUSED", "DROPPED")
+	t := newTable(w, "SHARED", "TYPE", "INTERFACE", "STATE", "MTU", "SESSIONS", "DESTINATIONS", "REFUSED", "MOVED", "FLOODED", "DROPPED")
 	for i := range all {
 		v := &all[i]
 		state, dropped := "up", uint64(0)
@@ -101,7 +110,21 @@ func sharedTable(w io.Writer, all []client.Shared) error {
 		for _, n := range v.Drops {
 			dropped += n
 		}
-		t.row(v.Name, v.Interface, state, v.MTU, count(uint64(v.Sessions)), count(uint64(v.Destinations)), count(v.Refused), count(dropped))
+		t.row(v.Name, v.Pseudowire, v.Interface, state, v.MTU, count(uint64(v.Sessions)), count(uint64(v.Destinations)+v.MACs),
+			count(v.Refused+v.MACsRefused), count(v.MACsMoved), count(v.Flooded), count(dropped))
+	}
+	return t.flush()
+}
+
+func macTable(w io.Writer, all []client.MAC) error {
+	t := newTable(w, "ADDRESS", "VLAN", "SESSION", "IDLE")
+	for i := range all {
+		v := &all[i]
+		where := v.Session
+		if where == "" {
+			where = "(device)"
+		}
+		t.row(v.Address, v.VLAN, where, seconds(v.Idle))
 	}
 	return t.flush()
 }
@@ -141,6 +164,9 @@ func sessionDetail(w io.Writer, s client.Session) error {
 	t.row("Offloads", strings.Join(s.Offloads, ","))
 	t.row("Received", fmt.Sprintf("%d packets, %d bytes", s.RxPackets, s.RxBytes))
 	t.row("Sent", fmt.Sprintf("%d packets, %d bytes", s.TxPackets, s.TxBytes))
+	if s.MACs > 0 || s.MACsRefused > 0 {
+		t.row("Addresses", fmt.Sprintf("%d, %d times one was not learnt", s.MACs, s.MACsRefused))
+	}
 	label := "Drops"
 	for _, reason := range slices.Sorted(maps.Keys(s.Drops)) {
 		fmt.Fprintf(t.w, "%s\t%d %s\n", label, s.Drops[reason], cell(reason))

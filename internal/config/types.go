@@ -116,6 +116,8 @@ type Session struct {
 	Addresses          []netip.Prefix   // Ethernet: set on the device; PPP: extra ones
 	Routes             []Route
 	Bridge, NetNS      string
+	Isolated           bool // on a shared TAP: exchanges no frames with others that are
+	MACLimit           int  // on a shared TAP: addresses that may be behind it
 	PPP                *PPP // PPP pseudowires only; never nil there
 }
 

@@ -36,8 +36,9 @@ func (d *daemon) control(ctx context.Context) error {
 	return nil
 }
 
-// step waits for one thing to happen and deals with it.
+// step waits for one thing to happen and deals with it. PPP frames that come of it leave at its end.
 func (d *daemon) step(ctx context.Context) error {
+	defer d.fwd.Flush()
 	d.mu.Lock()
 	wait := d.timers.wait(time.Now(), earlier(d.probeAt, d.plane.ep.Deadline()))
 	d.mu.Unlock()

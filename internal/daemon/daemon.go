@@ -50,6 +50,7 @@ type daemon struct {
 	noisyControl, noisyPPP *zap.Logger
 	levels                 *levels.Levels
 	fwd                    *forwarder.Forwarder
+	began                  time.Time
 	// verdicts come from Authenticators, lookups from the resolver of peers' names.
 	verdicts *answers[verdict]
 	lookups  *lookups
@@ -168,6 +169,7 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		noisy:  noisy,
 		levels: o.Levels,
 		fwd:    fwd,
+		began:  time.Now(),
 
 		noisyControl: noisy.Named(logControl),
 		noisyPPP:     noisy.Named(logPPP),
@@ -235,6 +237,7 @@ func (d *daemon) begin(now time.Time) {
 	}
 	d.settlePlane(now)
 	d.net.Flush()
+	d.fwd.Flush()
 	d.publish()
 }
 
@@ -264,6 +267,7 @@ func (d *daemon) stop() {
 		}
 	}
 	d.net.Flush()
+	d.fwd.Flush()
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()

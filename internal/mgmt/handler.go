@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Header field values and texts of the API.
@@ -55,7 +56,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var b body
-	if err == nil {
+	switch {
+	case err != nil:
+	case rt.slow != nil:
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // else the context would end with it
+		b, err = rt.slow(r.Context(), h.src, name, params)
+	default:
 		b, err = rt.answer(h.src, name, params)
 	}
 	writeAnswer(w, b, err)

@@ -2,11 +2,14 @@ package mgmt
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"culvert/docs"
 	"culvert/internal/version"
@@ -17,12 +20,15 @@ const (
 	pathTunnels  = "/v1/tunnels"
 	pathTunnel   = "/v1/tunnels/" // a name follows
 	messagesOf   = "/messages"    // behind a tunnel's name
+	doctorOf     = "/doctor"      // likewise
 	pathSessions = "/v1/sessions"
 	pathSession  = "/v1/sessions/" // a full session name follows
 	pathWorkers  = "/v1/workers"
 	pathDrops    = "/v1/drops"
 	pathPools    = "/v1/pools"
 	pathShared   = "/v1/shared"
+	pathSharedOf = "/v1/shared/" // a name follows
+	macsOf       = "/macs"       // behind that
 	pathProfiles = "/v1/profiles"
 	pathConfig   = "/v1/config"
 	pathLevels   = "/v1/levels"
@@ -30,6 +36,13 @@ const (
 	pathCapture  = "/v1/capture"
 	pathEvents   = "/v1/events"
 	pathOpenAPI  = "/openapi.json"
+)
+
+// paramWait is for how long a doctor watches; within these.
+const (
+	paramWait = "wait"
+	waitUsual = 4 * time.Second // PPP says something every three
+	waitMost  = 30 * time.Second
 )
 
 // Query parameters of pathSessions.
@@ -46,14 +59,16 @@ type route struct {
 	path   string   // with a slash at the end: a name follows
 	suffix string   // behind the name
 	params []string // the query parameters it knows
-	// answer is nil where stream, which goes on for as long as somebody reads, takes its place.
+	// answer is nil where slow, which waits before it answers, or stream, which goes on for as long as somebody reads, takes its place.
 	answer func(src Source, name string, q url.Values) (body, *statusError)
+	slow   func(ctx context.Context, src Source, name string, q url.Values) (body, *statusError)
 	stream func(h *handler, w http.ResponseWriter, r *http.Request, q url.Values)
 }
 
 var routes = []route{
 	{path: pathTunnels, answer: getTunnels},
 	{path: pathTunnel, suffix: messagesOf, answer: getMessages}, // also of one whose name ends like this
+	{path: pathTunnel, suffix: doctorOf, params: []string{paramWait}, slow: getDoctor},
 	{path: pathTunnel, answer: getTunnel},
 	{path: pathSessions, params: []string{paramTunnel, paramState, paramInterface, paramUser, paramAddress}, answer: getSessions},
 	{path: pathSession, answer: getSession},
@@ -61,6 +76,7 @@ var routes = []route{
 	{path: pathDrops, answer: getDrops},
 	{path: pathPools, answer: getPools},
 	{path: pathShared, answer: getShared},
+	{path: pathSharedOf, suffix: macsOf, answer: getMACs},
 	{path: pathProfiles, answer: getProfiles},
 	{path: pathConfig, answer: getConfig},
 	{path: pathLevels, answer: getLevels},
@@ -161,6 +177,15 @@ func getShared(src Source, _ string, _ url.Values) (body, *statusError) {
 	return list(all), nil
 }
 
+func getMACs(src Source, name string, _ url.Values) (body, *statusError) {
+	all, ok := src.MACs(name)
+	if !ok {
+		return nil, failf(http.StatusNotFound, "no shared device %q for Ethernet sessions", name)
+	}
+	slices.SortFunc(all, func(a, b MAC) int { return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.VLAN, b.VLAN)) })
+	return list(all), nil
+}
+
 func getProfiles(src Source, _ string, _ url.Values) (body, *statusError) {
 	all := src.Profiles()
 	slices.SortFunc(all, func(a, b Profile) int {
@@ -175,6 +200,26 @@ func getConfig(src Source, _ string, _ url.Values) (body, *statusError) {
 		return nil, failf(http.StatusInternalServerError, "%v", err)
 	}
 	return one(c), nil
+}
+
+func getDoctor(ctx context.Context, src Source, name string, q url.Values) (body, *statusError) {
+	wait := waitUsual
+	if q.Has(paramWait) {
+		d, err := time.ParseDuration(q.Get(paramWait))
+		if err != nil || d < 0 || d > waitMost {
+			return nil, failf(http.StatusBadRequest, "query: %s must be a time up to %s, such as 4s, not %q", paramWait, waitMost, q.Get(paramWait))
+		}
+		wait = d
+	}
+	all, err := src.Diagnose(ctx, name, wait)
+	if err != nil {
+		var refused *statusError
+		if !errors.As(err, &refused) {
+			refused = failf(http.StatusInternalServerError, "%v", err)
+		}
+		return nil, refused
+	}
+	return list(all), nil
 }
 
 func getLevels(src Source, _ string, _ url.Values) (body, *statusError) {

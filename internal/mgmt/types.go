@@ -17,7 +17,9 @@ type (
 	Drop              = client.Drop
 	Pool              = client.Pool
 	Shared            = client.Shared
+	MAC               = client.MAC
 	Profile           = client.Profile
+	Finding           = client.Finding
 	LogLevel          = client.LogLevel
 	DebugRequest      = client.DebugRequest
 	Config            = client.Config
