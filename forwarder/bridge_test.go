@@ -3,7 +3,6 @@ package forwarder
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -383,86 +382,6 @@ func TestBridgeSuper(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.dropped(DropTooBig, uint64(len(want)))
-}
-
-// TestBridgeManySessions: a flood of more copies than a loop has buffers for reaches everybody once.
-func TestBridgeManySessions(t *testing.T) {
-	const n = 3*batchPackets + 5
-	r := newBridgeRig(t, n, func(_ int, c *SessionConfig) { c.Isolated = false })
-	for round, send := range []func([]byte){r.wires[0].put, func(b []byte) { r.from(0, b) }} {
-		f := ether(everyone, mac(0), append(slices.Clone(plainPayload), byte(round)))
-		send(f)
-		got := map[string]int{}
-		for range n - round {
-			got[string(r.peer.recv(soon))]++
-		}
-		for i := round; i < n; i++ {
-			if c := got[string(append(r.tun.header(r.cfgs[i]).AppendTo(nil), f...))]; c != 1 {
-				t.Fatalf("round %d: session %d got it %d times", round, i, c)
-			}
-		}
-	}
-	if _, errs := r.f.AddSessions([]NewSession{{r.tun, SessionConfig{Name: "p", Pseudowire: PPP, LocalID: 9, PeerID: 9, Shared: r.shared}}}); !errors.Is(errs[0], ErrSharedKind) {
-		t.Errorf("PPP on a TAP: %v", errs[0])
-	}
-}
-
-// TestBridgeFloods: a worker makes no more copies than it may, in the long run and at once, and one frame at least.
-func TestBridgeFloods(t *testing.T) {
-	const rate, copies = 1000, 300
-	var b budget
-	made := 0
-	for now := time.Hour; now < time.Hour+10*time.Second; now += 7 * time.Millisecond {
-		if b.spend(copies, rate, now) {
-			made += copies
-		}
-	}
-	if made < 9*rate || made > 10*rate+rate/10+copies {
-		t.Errorf("%d copies in 10 s", made)
-	}
-	r := newBridgeRig(t, 4, func(_ int, c *SessionConfig) { c.Isolated = false })
-	r.shared.cfg.Floods = 1 // a second: for this test never again
-	for _, w := range r.f.workers {
-		w.out.call(func() { r.shared.floods[w.id] = budget{before: r.f.clock()} })
-	}
-	f := ether(everyone, tapMAC, plainPayload)
-	r.wires[0].put(f)
-	r.arrives(f, 0, 1, 2, 3)
-	r.wires[0].put(f)
-	r.dropped(DropFlood, 1)
-	g := ether(everyone, mac(1), plainPayload)
-	r.from(1, g) // worker 1's first
-	r.arrives(g, 0, 2, 3)
-	r.wires[1].expect(g)
-	r.from(1, g)
-	r.wires[1].expect(g) // the device has it all the same
-	r.dropped(DropFlood, 2)
-	if _, _, d := r.sessions[1].Stats(); d[DropFlood] != 1 || r.shared.Drops()[DropFlood] != 1 {
-		t.Errorf("session 1 counts %v, the device %v", d, r.shared.Drops())
-	}
-}
-
-// BenchmarkFlood sends a broadcast to 1000 sessions.
-func BenchmarkFlood(b *testing.B) {
-	roomForLoops(b)
-	const n = 1000
-	r := newBridgeRig(b, n, nil)
-	frame := ether(everyone, tapMAC, make([]byte, 60))
-	sent := func() (c uint64) {
-		for _, w := range r.f.workers {
-			c += w.out.stats.packets.Load()
-		}
-		return c
-	}
-	b.ResetTimer()
-	for b.Loop() {
-		before := sent()
-		r.wires[0].put(frame)
-		for sent() < before+n {
-			time.Sleep(10 * time.Microsecond)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/copy")
 }
 
 // TestBridgePathAllocatesNothing counts the allocations of the process while frames go from one shared TAP through a session

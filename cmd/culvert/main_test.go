@@ -6,9 +6,11 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"iter"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,8 +117,8 @@ func (s source) Tunnel(name string) (client.Tunnel, bool) {
 	return client.Tunnel{}, false
 }
 
-func (source) Sessions() []client.Session {
-	return []client.Session{
+func (source) Sessions() iter.Seq[client.Session] {
+	all := []client.Session{
 		{Name: "e1", Tunnel: "t2", Pseudowire: "eth", SID: 7, PSID: 8, Interface: "cust-a", Worker: 1, State: "up", MTU: 1430},
 		{
 			Name: "s2", Tunnel: "t1", Pseudowire: "ppp", SID: 1002, PSID: 2003, Interface: "sub00002", State: "establish", MTU: 1448,
@@ -138,10 +140,12 @@ func (source) Sessions() []client.Session {
 			},
 		},
 	}
+	slices.SortFunc(all, func(a, b client.Session) int { return strings.Compare(a.FullName(), b.FullName()) })
+	return slices.Values(all)
 }
 
 func (s source) Session(tunnel, name string) (client.Session, bool) {
-	for _, e := range s.Sessions() {
+	for e := range s.Sessions() {
 		if e.Tunnel != tunnel || e.Name != name {
 			continue
 		}

@@ -139,12 +139,12 @@ func (d *daemon) observe(name string) (t diagnose.Tunnel, taps forwarder.Capture
 
 func (s *session) observe() diagnose.Session {
 	rx, tx, drops := s.fwd.Stats()
-	c := &s.fcfg
+	c := s.fcfg
 	o := diagnose.Session{
 		Name: s.cfg.Name, LocalID: c.LocalID,
 		Expect: encap.DataHeader{SessionID: c.LocalID, Cookie: c.ExpectCookie, Sublayer: c.ExpectSublayer},
 		Send:   encap.DataHeader{SessionID: c.PeerID, Cookie: c.SendCookie, Sublayer: c.SendSublayer},
-		MTU:    s.mtu, Fits: s.tunnel.fwd.MTU(s.fcfg),
+		MTU:    s.mtu, Fits: s.tunnel.fwd.MTU(*c),
 		AllRx: rx.Packets, AllTx: tx.Packets, AllDrops: dropMap(drops), Reorder: c.ReorderTimeout,
 	}
 	if s.ppp != nil {

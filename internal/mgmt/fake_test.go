@@ -2,8 +2,10 @@ package mgmt
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -116,15 +118,17 @@ func (f *fakeSource) MACs(shared string) ([]MAC, bool) {
 }
 func (f *fakeSource) Version() string { return "1.2.3-fake" }
 
-func (f *fakeSource) Sessions() []Session {
+func (f *fakeSource) Sessions() iter.Seq[Session] {
 	if f.enter != nil {
 		f.enter()
 	}
-	return slices.Clone(f.sessions)
+	return slices.Values(slices.SortedFunc(slices.Values(f.sessions), func(a, b Session) int {
+		return cmp.Or(cmp.Compare(a.Tunnel, b.Tunnel), cmp.Compare(a.Name, b.Name))
+	}))
 }
 
 func (f *fakeSource) Session(tunnel, name string) (Session, bool) {
-	for _, s := range f.Sessions() {
+	for s := range f.Sessions() {
 		if s.Tunnel == tunnel && s.Name == name {
 			return s, true
 		}

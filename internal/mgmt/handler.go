@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -38,7 +39,8 @@ func failf(status int, format string, args ...any) *statusError {
 type handler struct {
 	src     Source
 	changer Changer // nil: nothing can be changed
-	may     func(uid uint32) bool
+	may     func(who peer) bool
+	admins  string // group whose members may, for the error
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -150,11 +152,14 @@ func one[T any](v T) body {
 }
 
 // list is an array with one element on a line.
-func list[T any](vs []T) body {
+func list[T any](vs []T) body { return sequence(slices.Values(vs)) }
+
+// sequence is list for what comes one after the other.
+func sequence[T any](vs iter.Seq[T]) body {
 	return func(w io.Writer) error {
 		sep := "["
-		for i := range vs {
-			b, err := json.Marshal(&vs[i])
+		for v := range vs {
+			b, err := json.Marshal(&v)
 			if err != nil {
 				return err
 			}
@@ -163,7 +168,7 @@ func list[T any](vs []T) body {
 			}
 			sep = ","
 		}
-		if len(vs) == 0 {
+		if sep == "[" {
 			_, err := io.WriteString(w, "[]\n")
 			return err
 		}

@@ -124,15 +124,15 @@ func getMessages(src Source, name string, _ url.Values) (body, *statusError) {
 }
 
 func getSessions(src Source, _ string, q url.Values) (body, *statusError) {
-	ss := slices.DeleteFunc(src.Sessions(), func(s Session) bool {
-		ppp := cmp.Or(s.PPP, &PPP{})
-		return !wanted(q, paramUser, ppp.PeerName) || !wanted(q, paramAddress, ppp.PeerAddress) ||
-			!wanted(q, paramTunnel, s.Tunnel) || !wanted(q, paramState, s.State) || !wanted(q, paramInterface, s.Interface)
-	})
-	slices.SortFunc(ss, func(a, b Session) int {
-		return cmp.Or(cmp.Compare(a.Tunnel, b.Tunnel), cmp.Compare(a.Name, b.Name))
-	})
-	return list(ss), nil
+	return sequence(func(yield func(Session) bool) {
+		for s := range src.Sessions() {
+			ppp := cmp.Or(s.PPP, &PPP{})
+			if wanted(q, paramUser, ppp.PeerName) && wanted(q, paramAddress, ppp.PeerAddress) && wanted(q, paramTunnel, s.Tunnel) &&
+				wanted(q, paramState, s.State) && wanted(q, paramInterface, s.Interface) && !yield(s) {
+				return
+			}
+		}
+	}), nil
 }
 
 // wanted tells whether value passes the filter named param, which is absent or must be equal.
