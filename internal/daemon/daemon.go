@@ -127,7 +127,11 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	served := make(chan error, 1)
 	d.setLogLevel = o.SetLogLevel
 	go func() {
-		served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(log), mgmt.WithChanges(source{d}))
+		options := []mgmt.Option{mgmt.WithLog(log), mgmt.WithChanges(source{d})}
+		if cfg.API.AdminGroup != "" {
+			options = append(options, mgmt.WithAdmins(cfg.API.AdminGroup, cfg.API.AdminGID))
+		}
+		served <- mgmt.Serve(apiCtx, ln, source{d}, options...)
 	}()
 	hangups := d.reloadOn(o.Reload)
 	log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
