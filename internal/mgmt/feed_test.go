@@ -135,7 +135,6 @@ func TestEventFilters(t *testing.T) {
 		{Type: EventSessionDown, Tunnel: "t1", Session: "s1"},
 		{Type: EventLost, Lost: 3},
 	}
-	path, _ := serve(t, newFake())
 	for _, tt := range []struct {
 		filter client.EventFilter
 		want   string
@@ -178,6 +177,7 @@ func TestEventFilters(t *testing.T) {
 			t.Errorf("%+v: %s, want %s", tt.filter, s, tt.want)
 		}
 	}
+	path, _ := serve(t, newFake())
 	if resp, body := request(t, path, "GET", "/v1/events?type=session"); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "session_up") {
 		t.Errorf("%s %s", resp.Status, body)
 	}
