@@ -14,12 +14,12 @@ var mayKnow = map[string][]string{
 	"client":            {"internal/version"},
 	"docs":              {},
 	"encap":             {},
-	"pppfsm":            {"encap"},
-	"control":           {"encap"},
-	"forwarder":         {"encap", "forwarder/bridge", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap"},
+	"pppfsm":            {"encap", "snapshot"},
+	"control":           {"encap", "snapshot"},
+	"forwarder":         {"encap", "forwarder/bridge", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap", "snapshot"},
 	"forwarder/bridge":  {"encap"},
 	"forwarder/lpm":     {},
-	"forwarder/netio":   {"encap"},
+	"forwarder/netio":   {"encap", "snapshot"},
 	"forwarder/offload": {"encap"},
 	"forwarder/tuntap":  {"encap"},
 	"internal/auth":     {"pppfsm"},
@@ -30,6 +30,7 @@ var mayKnow = map[string][]string{
 	"internal/metrics":  {"internal/mgmt"},
 	"internal/migrate":  {"internal/config"},
 	"internal/mgmt":     {"client", "docs", "internal/version"},
+	"snapshot":          {},
 	"internal/script":   {},
 	"internal/human":    {},
 	"internal/top":      {"client", "internal/human", "internal/top/quiet"},
@@ -42,7 +43,7 @@ var mayKnow = map[string][]string{
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
 	"client", "docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
-	"internal/doctor", "forwarder/bridge", "forwarder/lpm", "internal/human",
+	"internal/doctor", "snapshot", "forwarder/bridge", "forwarder/lpm", "internal/human",
 }
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.
@@ -112,7 +113,7 @@ func TestSystemCallsWhereTheyBelong(t *testing.T) {
 func TestAutomataHaveNoClock(t *testing.T) {
 	clock := []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTimer", "NewTicker", "Sleep", "Tick"}
 	for _, f := range goFiles(t) {
-		if f.test || !withinAny(f.dir, "pppfsm", "control", "encap", "internal/pool", "internal/ipv6link") {
+		if f.test || !withinAny(f.dir, "pppfsm", "control", "encap", "snapshot", "internal/pool", "internal/ipv6link") {
 			continue
 		}
 		if slices.Contains(f.imports, "net") && f.dir != "internal/ipv6link" { // the DHCPv6 library's addresses
