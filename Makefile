@@ -107,13 +107,15 @@ count-update: count ## the same, into the baseline, to be committed with what ch
 ##@ Package
 NFPM_VERSION := v2.43.0
 NFPM := $(BUILD)/bin/nfpm-$(NFPM_VERSION)
+CYCLONEDX_VERSION := v1.10.0
+CYCLONEDX := $(BUILD)/bin/cyclonedx-gomod-$(CYCLONEDX_VERSION)
 
 .PHONY: packages
-packages: build $(NFPM) ## .deb and .rpm with unit, manual pages and completions into build/packages, with checksums
-	@scripts/packages.sh $(NFPM) $(VERSION)
+packages: build $(NFPM) $(CYCLONEDX) ## .deb and .rpm with unit, manual pages and completions into build/packages, with a bill of materials and checksums
+	@scripts/packages.sh $(NFPM) $(CYCLONEDX) $(VERSION)
 
 .PHONY: packages-test
-packages-test: packages ## installs, upgrades, removes and purges the .deb on this Debian (root)
+packages-test: packages ## installs, upgrades, removes and purges the .deb on this Debian, and the .rpm in a folder (root)
 	@scripts/packages-test.sh
 
 .PHONY: container-test
@@ -124,6 +126,11 @@ $(NFPM):
 	@mkdir -p $(@D)
 	@GOBIN=$(@D) GOFLAGS= $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
 	@mv $(@D)/nfpm $@
+
+$(CYCLONEDX):
+	@mkdir -p $(@D)
+	@CGO_ENABLED=0 GOBIN=$(@D) GOFLAGS= $(GO) install -trimpath github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+	@mv $(@D)/cyclonedx-gomod $@
 
 ##@ Measure
 .PHONY: bench

@@ -46,3 +46,8 @@ func (c *Client) Add(ctx context.Context, r AddRequest) (ReloadReport, error) {
 func (c *Client) Delete(ctx context.Context, r DeleteRequest) (ReloadReport, error) {
 	return order[ReloadReport](ctx, c, "/v1/delete", r)
 }
+
+// Debug sets from where on something is logged, until culvert ends.
+func (c *Client) Debug(ctx context.Context, r DebugRequest) (LogLevel, error) {
+	return order[LogLevel](ctx, c, "/v1/debug", r)
+}

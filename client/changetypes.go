@@ -60,6 +60,13 @@ type DisconnectRequest struct {
 	Tunnel  string `json:"tunnel,omitempty"`  // all of it
 }
 
+// DebugRequest says from where on something is logged from now on.
+type DebugRequest struct {
+	Kind  string `json:"kind"` // as in LogLevel
+	Name  string `json:"name"`
+	Level string `json:"level"` // as in LogLevel, or LevelDefault
+}
+
 // DisconnectReport is what was ended.
 type DisconnectReport struct {
 	Sessions []string `json:"sessions"`

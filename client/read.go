@@ -77,12 +77,25 @@ func (c *Client) Workers(ctx context.Context) ([]Worker, error) {
 // Drops lists all reasons for which packets are dropped.
 func (c *Client) Drops(ctx context.Context) ([]Drop, error) { return one[[]Drop](ctx, c, "/v1/drops") }
 
+// Levels lists what is logged: the subsystems' levels, then those of tunnels.
+func (c *Client) Levels(ctx context.Context) ([]LogLevel, error) {
+	return one[[]LogLevel](ctx, c, "/v1/levels")
+}
+
 // Pools lists all pools.
 func (c *Client) Pools(ctx context.Context) ([]Pool, error) { return one[[]Pool](ctx, c, "/v1/pools") }
 
 // Shared lists the devices that many sessions have in common.
 func (c *Client) Shared(ctx context.Context) ([]Shared, error) {
 	return one[[]Shared](ctx, c, "/v1/shared")
+}
+
+// MACsPath is the path of the API of the Ethernet addresses of a shared TAP.
+func MACsPath(shared string) string { return "/v1/shared/" + url.PathEscape(shared) + "/macs" }
+
+// MACs lists the Ethernet addresses that a shared TAP has learnt.
+func (c *Client) MACs(ctx context.Context, shared string) ([]MAC, error) {
+	return one[[]MAC](ctx, c, MACsPath(shared))
 }
 
 // Profiles lists PPP and session profiles.

@@ -75,10 +75,12 @@ type Session struct {
 	MTU        int      `json:"mtu"`
 	Offloads   []string `json:"offloads,omitempty"` // of the device: "csum", "tso4", "tso6", "ecn", "uso4", "uso6"
 	Traffic
-	Drops  map[string]uint64 `json:"drops,omitempty"`  // this session's drops by reason
-	Reason string            `json:"reason,omitempty"` // why a dialed session that does not exist now ended, or was refused
-	PPP    *PPP              `json:"ppp,omitempty"`
-	Link   *Link             `json:"link,omitempty"` // only of a session asked for by name
+	MACs        int               `json:"macs,omitempty"`         // Ethernet addresses behind it, on a shared TAP
+	MACsRefused uint64            `json:"macs_refused,omitempty"` // times that one more was not learnt
+	Drops       map[string]uint64 `json:"drops,omitempty"`        // this session's drops by reason
+	Reason      string            `json:"reason,omitempty"`       // why a dialed session that does not exist now ended, or was refused
+	PPP         *PPP              `json:"ppp,omitempty"`
+	Link        *Link             `json:"link,omitempty"` // only of a session asked for by name
 }
 
 // FullName is how people and the API's paths name the session: "tunnel/session".
@@ -170,6 +172,7 @@ type Pool struct {
 // Shared is what `show shared` prints of one device that many sessions have in common.
 type Shared struct {
 	Name         string            `json:"name"`
+	Pseudowire   string            `json:"pseudowire"` // "ppp": a TUN, "eth": a TAP
 	Interface    string            `json:"interface"`
 	MTU          int               `json:"mtu"`
 	Lost         bool              `json:"lost,omitempty"` // somebody has removed the device
@@ -177,7 +180,19 @@ type Shared struct {
 	Sessions     int               `json:"sessions"`
 	Destinations int               `json:"destinations"`    // addresses and prefixes that sessions have
 	Refused      uint64            `json:"refused"`         // destinations that another session had already
+	MACs         uint64            `json:"macs"`            // Ethernet addresses in the table of a TAP
+	MACsRefused  uint64            `json:"macs_refused"`    // times that one was not learnt because there was no room
+	MACsMoved    uint64            `json:"macs_moved"`      // times that one has shown somewhere else
+	Flooded      uint64            `json:"flooded"`         // frames that went to all
 	Drops        map[string]uint64 `json:"drops,omitempty"` // of packets that were for no session, by reason
+}
+
+// MAC is what `show macs` prints of one Ethernet address that a shared TAP has learnt.
+type MAC struct {
+	Address string  `json:"address"`
+	VLAN    int     `json:"vlan"`              // 0: untagged
+	Session string  `json:"session,omitempty"` // "tunnel/session" that it is behind; none: the TAP
+	Idle    float64 `json:"idle_seconds"`      // since it was seen, in steps
 }
 
 // Config is what `show config` prints.
@@ -185,6 +200,23 @@ type Config struct {
 	File string `json:"file"` // that was read
 	Text string `json:"text"` // TOML without comments, secrets hidden
 }
+
+// LogLevel is from where on something is logged.
+type LogLevel struct {
+	Kind  string `json:"kind"` // "subsystem", or "tunnel": all that is about it
+	Name  string `json:"name"`
+	Level string `json:"level"` // "debug", "info", "warn", "error"
+	Own   bool   `json:"own"`   // false: it is that of the configuration or the command line
+}
+
+// The kinds of LogLevel.
+const (
+	LevelOfSubsystem = "subsystem"
+	LevelOfTunnel    = "tunnel"
+)
+
+// LevelDefault as a level asked for takes away the one that was set.
+const LevelDefault = "default"
 
 // Profile is what `show profiles` prints of one profile.
 type Profile struct {

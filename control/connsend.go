@@ -173,8 +173,8 @@ func (c *Conn) introduce(t MessageType) Message {
 	return m
 }
 
-// sendSCCRP answers the SCCRQ of in. To a stranger what can be left out is, if the answer would be larger than the
-// question: whoever is flooded with it did not ask.
+// sendSCCRP answers the SCCRQ of in. To a stranger, who has proven no secret, what can be left out is, if the answer would
+// be larger than the question: whoever is flooded with it did not ask.
 func (c *Conn) sendSCCRP(in *input) {
 	c.register()
 	c.owned = true
@@ -188,8 +188,9 @@ func (c *Conn) sendSCCRP(in *input) {
 		m.ChallengeResponse = c.response
 		m.Add(AVPChallengeResponse)
 	}
+	stranger := !c.peer.Authenticated && !c.ep.policy.Known(in.path.Remote.Addr())
 	for _, t := range []AVPType{AVPVendorName, AVPReceiveWindowSize} {
-		if !c.ep.policy.Known(in.path.Remote.Addr()) && len(c.encode(&m)) > len(in.packet.raw) {
+		if stranger && len(c.encode(&m)) > len(in.packet.raw) {
 			m.has &^= 1 << rowOf(t)
 		}
 	}

@@ -93,6 +93,22 @@ func TestFlood(t *testing.T) {
 	}
 }
 
+// TestWindowOfStranger: who has proven a secret is told our window, however short its question; a stranger is not when
+// that would make the answer the larger one, and has to do with the four messages of RFC 3931 section 5.4.3.
+func TestWindowOfStranger(t *testing.T) {
+	for _, tt := range []struct {
+		secrets [][]byte
+		want    int
+	}{{[][]byte{[]byte("a secret")}, 100}, {nil, peerWindow}} {
+		asks, answers := testProfile("a"), testProfile("a host name that is much longer than the other one's")
+		asks.Secrets, answers.Secrets, answers.WindowSize = tt.secrets, tt.secrets, 100
+		_, a, _, _ := pair(t, asks, answers)
+		if got := a.conns[0].Status().Window; got != tt.want {
+			t.Errorf("with %q: the window is %d, want %d", tt.secrets, got, tt.want)
+		}
+	}
+}
+
 // TestRate: known peers do not compete with strangers, but one prefix has its own bound.
 func TestRate(t *testing.T) {
 	var l limiter

@@ -98,7 +98,8 @@ func TestAnnex(t *testing.T) {
 	if sum.Rx.Packets != n*rounds || sum.Tx.Packets != n*rounds || sum.Sessions != n {
 		t.Errorf("workers: %+v", sum)
 	}
-	if sessions[0].Inject([]byte{0xff, 3, 0xc0, 0x21, 1}); len(p.recv(soon)) == 0 {
+	sessions[0].Inject([]byte{0xff, 3, 0xc0, 0x21, 1})
+	if f.Flush(); len(p.recv(soon)) == 0 {
 		t.Error("nothing injected")
 	}
 

@@ -40,7 +40,7 @@
 // # Control side
 //
 // PPP frames that are not IP data are copied and punted through a bounded channel (Events); frames of the control
-// side come back through Session.Inject. When either queue is full the frame is counted and dropped: a control side
+// side come back through Session.Inject and Flush. When either queue is full the frame is counted and dropped: a control side
 // that is busy never slows down data.
 //
 // # Path MTU

@@ -64,7 +64,7 @@ func (o *outbound) refused(q *txQueue, m txMeta) {
 	fragile := o.way(m.s).fragile
 	before := t.PathMTU()
 	q.sock.ReadErrors(func(e netio.NetError) { o.f.news(t.l, e) })
-	if t.PathMTU() == before && t.ProbePathMTU() {
+	if t.PathMTU() == before && t.lowerPathMTU() {
 		o.f.event(Event{Kind: EventPathMTU, Tunnel: t})
 	}
 	switch {

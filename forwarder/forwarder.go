@@ -265,13 +265,17 @@ func (w *worker) addAll(all []*Session, which []int, errs []error) {
 			}
 		}
 	}
+	own := false
 	out := func(s *Session, k sockets) error {
 		if s.shared != nil {
 			return nil
 		}
 		return w.out.add(s, k.own, k.fragile)
 	}
-	if !w.out.call(each(out)) {
+	for _, i := range which {
+		own = own || all[i].shared == nil
+	}
+	if own && !w.out.call(each(out)) {
 		each(func(*Session, sockets) error { return ErrClosed })()
 		return
 	}

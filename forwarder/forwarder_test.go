@@ -328,6 +328,7 @@ func TestPuntAndInject(t *testing.T) {
 	if !r.s.Inject(lcp) {
 		t.Fatal("not injected")
 	}
+	r.f.Flush()
 	if want := append(r.tun.header(r.cfg).AppendTo(nil), lcp...); !bytes.Equal(r.peer.recv(soon), want) {
 		t.Fatal("injected frame did not come out")
 	}
@@ -428,6 +429,7 @@ func TestDataIsCounted(t *testing.T) {
 		r.peer.send(r.local, r.packet(lcp))
 		r.f.Release(<-r.f.Events())
 		r.s.Inject(lcp)
+		r.f.Flush()
 		r.peer.recv(soon)
 		r.peer.send(r.local, r.packet(append([]byte{0xff, 3, 0, 0x21}, data...)))
 		r.wire.expect(data)

@@ -45,7 +45,9 @@ func (l *loop) post(fn func()) bool {
 		return false
 	}
 	l.commands = append(l.commands, fn)
-	l.poller.Wake()
+	if len(l.commands) == 1 { // else the one before has woken it
+		l.poller.Wake()
+	}
 	return true
 }
 

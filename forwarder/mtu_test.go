@@ -3,10 +3,12 @@ package forwarder
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"testing"
 	"time"
 
 	"culvert/encap"
+	"culvert/forwarder/netio"
 )
 
 // narrow is a rig on a path of 1000 bytes.
@@ -48,6 +50,32 @@ func TestMTUOfTunnel(t *testing.T) {
 	}
 }
 
+// TestToldPathMTU: what the kernel said when it refused a packet counts for ten probes, which know nothing of that, and
+// again when it is said again; then the path may be wider.
+func TestToldPathMTU(t *testing.T) {
+	r := newRig(t, 1, func(tc *TunnelConfig, _ *SessionConfig) { tc.PathMTU, tc.DF = 1040, true })
+	refuse := func(mtu int) bool {
+		return len(r.tun.l.news(netio.NetError{Peer: netip.AddrPortFrom(r.tun.peer.Addr(), 0), MTU: mtu})) == 1
+	}
+	if !refuse(900) || r.tun.PathMTU() != 900 {
+		t.Fatalf("path MTU %d after 900 was told", r.tun.PathMTU())
+	}
+	if refuse(1000) || refuse(900) || r.tun.PathMTU() != 900 {
+		t.Errorf("path MTU %d after no news", r.tun.PathMTU())
+	}
+	if r.tun.lowerPathMTU() {
+		t.Errorf("path MTU %d after a probe that may only lower", r.tun.PathMTU())
+	}
+	for range toldProbes {
+		if r.tun.ProbePathMTU() || r.tun.PathMTU() != 900 {
+			t.Fatalf("path MTU %d after a probe", r.tun.PathMTU())
+		}
+	}
+	if !r.tun.ProbePathMTU() || r.tun.PathMTU() != 1040 {
+		t.Errorf("path MTU %d long after it was told", r.tun.PathMTU())
+	}
+}
+
 func TestTooBigPPP(t *testing.T) {
 	r := narrow(t, PPP)
 	room := roomIn(r)
@@ -82,6 +110,7 @@ func TestTooBigPPP(t *testing.T) {
 	// Control frames have no sender to tell.
 	lcp := append([]byte{0xff, 3, 0xc0, 0x21}, make([]byte, 1200)...)
 	r.s.Inject(lcp)
+	r.f.Flush()
 	if got := r.peer.recv(soon); !bytes.HasSuffix(got, lcp) {
 		t.Fatal("long control frame was not sent in fragments")
 	}

@@ -20,6 +20,8 @@ const (
 	queuePackets = 128
 	// injectQueue bounds the control frames that wait for one worker.
 	injectQueue = 1024
+	// injectBatch of them wake the loop before Flush does.
+	injectBatch = 128
 	// bulkFrame is the size, in bytes, from which on a super-packet is bulk transfer: a round with one ends with giving way.
 	bulkFrame = 16 << 10
 )
@@ -440,17 +442,29 @@ func (o *outbound) drops(s *Session, r DropReason, n int) {
 // inject queues a copy of a PPP frame of the control side.
 func (o *outbound) inject(s *Session, frame []byte) bool {
 	o.injectMu.Lock()
-	full := len(o.injected) >= injectQueue
-	if !full {
+	n := len(o.injected)
+	if n < injectQueue {
 		o.injected = append(o.injected, injection{s, append([]byte(nil), frame...)})
 	}
 	o.injectMu.Unlock()
-	if full {
+	if n == injectQueue {
 		o.drop(s, DropInject)
 		return false
 	}
-	o.poller.Wake()
+	if (n+1)%injectBatch == 0 {
+		o.poller.Wake()
+	}
 	return true
+}
+
+// wakeInjected has the loop see to what inject has queued.
+func (o *outbound) wakeInjected() {
+	o.injectMu.Lock()
+	n := len(o.injected)
+	o.injectMu.Unlock()
+	if n > 0 {
+		o.poller.Wake()
+	}
 }
 
 // takeInjected sends what waits. It looks at the queue only when the loop is awake anyway, once a round.

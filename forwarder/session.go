@@ -296,9 +296,17 @@ func (s *Session) SetMTU(mtu int) {
 	s.mtu.Store(int32(mtu))
 }
 
-// Inject sends a whole PPP or Ethernet frame into the pseudowire, whatever the link state. The frame is copied. Any goroutine
-// may call it; false means that the worker's queue was full and the frame was counted as dropped.
+// Inject sends a whole PPP or Ethernet frame into the pseudowire, whatever the link state, with the next Flush at the
+// latest. The frame is copied. Any goroutine may call it; false means that the worker's queue was full and the frame was
+// counted as dropped.
 func (s *Session) Inject(frame []byte) bool { return s.worker.out.inject(s, frame) }
+
+// Flush sends what was injected: a wake-up of the loops for many frames and not for each.
+func (f *Forwarder) Flush() {
+	for _, w := range f.workers {
+		w.out.wakeInjected()
+	}
+}
 
 // Stats gives the session's traffic, from and into the pseudowire, and its drops.
 func (s *Session) Stats() (rx, tx Traffic, d Drops) {

@@ -341,7 +341,8 @@ func TestSharedComesAndGoes(t *testing.T) {
 	r.f.RemoveSession(r.sessions[0])
 	r.wires[0].put(ip) // its claim is still there
 	r.dropped(DropNotOpen, 1)
-	if r.sessions[0].Inject([]byte{0xff, 3, 0xc0, 0x21}); r.peer.recv(50*time.Millisecond) != nil {
+	r.sessions[0].Inject([]byte{0xff, 3, 0xc0, 0x21})
+	if r.f.Flush(); r.peer.recv(50*time.Millisecond) != nil {
 		t.Error("a removed session sends")
 	}
 	r.shared.Unclaim(r.sessions[0], netip.MustParsePrefix("10.0.0.2/32"))

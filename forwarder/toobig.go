@@ -69,6 +69,7 @@ func (s *Session) answer(b []byte) {
 		front = pushTag(b, front, s.cfg.VLAN)
 	}
 	s.Inject(b[front:])
+	s.worker.out.wakeInjected()
 }
 
 // bucket limits the errors that we originate (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 f). It reads the clock,

@@ -45,7 +45,8 @@ type Tunnel struct {
 	peer    netip.AddrPort // as received packets show it
 	outer   int            // IP and UDP header, bytes
 	pathMTU atomic.Int32
-	whole   atomic.Bool // the kernel refused to cut messages on the way to this peer
+	told    atomic.Int32 // probes to come that must not raise pathMTU: the kernel refused more than that
+	whole   atomic.Bool  // the kernel refused to cut messages on the way to this peer
 
 	shareMu sync.Mutex
 	ways    []way // [worker] of sessions on shared devices; set before the first of them, nil: there was none
@@ -100,17 +101,40 @@ func (t *Tunnel) Name() string { return t.cfg.Name }
 // PathMTU is the largest outer packet in bytes, before Overhead is taken off.
 func (t *Tunnel) PathMTU() int { return int(t.pathMTU.Load()) }
 
+// toldProbes is how many probes do not raise a path MTU that the kernel told by refusing a packet. It may know less of
+// the path when asked: an IPsec policy for our port (ipsec.md) does not apply to a socket that has another.
+const toldProbes = 10
+
 // ProbePathMTU asks the kernel for the path MTU, which it forgets and learns anew by itself, and tells whether ours
-// changed.
+// changed. To be called once a minute, by one goroutine.
 func (t *Tunnel) ProbePathMTU() bool {
+	mtu, ok := t.kernelPathMTU()
+	if !ok {
+		return false // no route just now: what we know stays
+	}
+	if t.told.Load() > 0 {
+		t.told.Add(-1)
+		return t.lower(mtu)
+	}
+	return t.pathMTU.Swap(int32(mtu)) != int32(mtu)
+}
+
+// lowerPathMTU is ProbePathMTU for when the kernel has just refused a packet: it only lowers.
+func (t *Tunnel) lowerPathMTU() bool {
+	mtu, ok := t.kernelPathMTU()
+	return ok && t.lower(mtu)
+}
+
+// kernelPathMTU is what the kernel says of the path, no more than the configured value.
+func (t *Tunnel) kernelPathMTU() (mtu int, ok bool) {
 	mtu, err := netio.PathMTU(t.cfg.Transport, t.cfg.Local, t.cfg.Peer)
 	if err != nil || mtu < t.minPathMTU() {
-		return false // no route just now: what we know stays
+		return 0, false
 	}
 	if t.cfg.PathMTU != 0 {
 		mtu = min(mtu, t.cfg.PathMTU)
 	}
-	return t.pathMTU.Swap(int32(mtu)) != int32(mtu)
+	return mtu, true
 }
 
 // MTU is the inner MTU of a session: the largest IP packet, Ethernet's header not counted, that goes into the
@@ -239,7 +263,11 @@ func (l *listener) news(e netio.NetError) (changed []*Tunnel) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for t := range l.tunnels {
-		if t.cfg.DF && t.peer.Addr() == e.Peer.Addr() && t.lower(e.MTU) {
+		if !t.cfg.DF || t.peer.Addr() != e.Peer.Addr() || e.MTU > t.PathMTU() {
+			continue
+		}
+		t.told.Store(toldProbes)
+		if t.lower(e.MTU) {
 			changed = append(changed, t)
 		}
 	}

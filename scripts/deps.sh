@@ -20,6 +20,7 @@ declare -A needs=(
   [buildah]="buildah"
   [runc]="runc"
   [groff]="groff-base"
+  [rpm]="rpm"
   [qemu-system-x86_64]="qemu-system-x86"
   [qemu-aarch64-static]="qemu-user-static"
 )

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -15,23 +14,19 @@ var logLevels = map[string]zapcore.Level{
 	"debug": zapcore.DebugLevel, "info": zapcore.InfoLevel, "warn": zapcore.WarnLevel, "error": zapcore.ErrorLevel,
 }
 
-// newLogger logs to w: columns for people on a terminal, else one JSON object on a line. The level can be changed.
-func newLogger(level string, w io.Writer) (*zap.Logger, zap.AtomicLevel, error) {
-	l, ok := logLevels[level]
-	at := zap.NewAtomicLevelAt(l)
-	if !ok {
-		return nil, at, fmt.Errorf("unknown log level %q, only debug, info, warn, error", level)
-	}
+// newLogger logs to w, whatever the level: columns for people (format "console", or "auto" on a terminal), else one JSON
+// object on a line.
+func newLogger(format string, w io.Writer) *zap.Logger {
 	cfg := zap.NewProductionEncoderConfig()
 	cfg.EncodeTime = zapcore.TimeEncoderOfLayout(time.RFC3339Nano)
 	cfg.EncodeDuration = zapcore.StringDurationEncoder
 	encoder := zapcore.NewJSONEncoder(cfg)
-	if isTerminal(w) {
+	if format == "console" || format == "auto" && isTerminal(w) {
 		cfg.EncodeTime = zapcore.TimeEncoderOfLayout(time.TimeOnly)
 		cfg.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(cfg)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), at)), at, nil
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), zap.DebugLevel))
 }
 
 // isTerminal tells whether w is a character device: a terminal, or something like /dev/null for which the form does

@@ -193,9 +193,16 @@ func (source) Pools() []client.Pool {
 
 func (source) Shared() []client.Shared {
 	return []client.Shared{
-		{Name: "subscribers", Interface: "subs", MTU: 1500, Sessions: 12345, Destinations: 24690, Refused: 1, Drops: map[string]uint64{"no_route": 7, "link_local": 2}},
-		{Name: "old", Interface: "old0", MTU: 1400, Lost: true},
+		{Name: "access", Pseudowire: "eth", Interface: "acc0", MTU: 1500, Sessions: 3, MACs: 17, MACsRefused: 2, MACsMoved: 1, Flooded: 1234},
+		{Name: "subscribers", Pseudowire: "ppp", Interface: "subs", MTU: 1500, Sessions: 12345, Destinations: 24690, Refused: 1, Drops: map[string]uint64{"no_route": 7, "link_local": 2}},
+		{Name: "old", Pseudowire: "ppp", Interface: "old0", MTU: 1400, Lost: true},
 	}
+}
+
+func (source) MACs(shared string) ([]client.MAC, bool) {
+	return []client.MAC{
+		{Address: "02:00:5e:00:53:02", VLAN: 7, Session: "t2/e\x1b1", Idle: 18.75}, {Address: "02:00:5e:00:53:01"},
+	}, shared == "access"
 }
 
 func (source) Messages(name string) ([]client.Message, bool) {
@@ -222,6 +229,10 @@ func (source) Capture(r client.CaptureRequest) (mgmt.Capture, error) {
 
 func (source) Profiles() []client.Profile {
 	return []client.Profile{{Kind: "session", Name: "subs", Sessions: 12345, Up: 12000}, {Kind: "ppp", Name: "none"}}
+}
+
+func (source) Levels() []client.LogLevel {
+	return []client.LogLevel{{Kind: client.LevelOfSubsystem, Name: "ppp", Level: "info"}, {Kind: client.LevelOfTunnel, Name: "t1", Level: "debug", Own: true}}
 }
 
 func (source) Config() (client.Config, error) {

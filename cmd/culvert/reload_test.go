@@ -43,6 +43,14 @@ func (c *changer) Delete(_ context.Context, r client.DeleteRequest) (client.Relo
 	return client.ReloadReport{Changes: []client.Change{{Kind: "session", Removed: []string{r.Tunnel + r.Session}}}, Failed: []string{"f:1: k: bad"}}, c.err
 }
 
+func (c *changer) Debug(_ context.Context, r client.DebugRequest) (client.LogLevel, error) {
+	level := r.Level
+	if level == client.LevelDefault {
+		level = "warn"
+	}
+	return client.LogLevel{Kind: r.Kind, Name: r.Name, Level: level, Own: level == r.Level}, c.err
+}
+
 func (c *changer) Disconnect(_ context.Context, r client.DisconnectRequest) (client.DisconnectReport, error) {
 	return client.DisconnectReport{Sessions: []string{r.Session + r.User + r.Address}, Tunnel: r.Tunnel}, c.err
 }

@@ -26,6 +26,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"check", "--config"}, "flag needs an argument: --config", "culvert check"},
 		{[]string{"show"}, "a command is missing", "culvert show"},
 		{[]string{"show", "session"}, "one session name TUNNEL/SESSION is needed, not 0", "culvert show session"},
+		{[]string{"show", "macs"}, "the name of one shared device is needed, not 0", "culvert show macs"},
 		{[]string{"show", "session", "a/b", "c/d"}, "one session name TUNNEL/SESSION is needed, not 2", "culvert show session"},
 		{[]string{"show", "worker"}, `unknown command "worker", did you mean workers?`, "culvert show"},
 		{[]string{"show", "tunnels", "t1"}, `unexpected argument "t1"`, "culvert show tunnels"},

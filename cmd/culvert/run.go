@@ -6,9 +6,11 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"culvert/internal/config"
 	"culvert/internal/daemon"
+	"culvert/internal/levels"
 )
 
 func newRun() *cobra.Command {
@@ -33,18 +35,17 @@ func newRun() *cobra.Command {
 			if first == "" {
 				first = cfg.LogLevel
 			}
-			log, at, err := newLogger(first, cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
+			everything := newLogger(cfg.LogFormat, cmd.ErrOrStderr())
+			at := levels.New(logLevels[first], daemon.Subsystems()...)
+			log := everything.WithOptions(zap.WrapCore(at.Wrap))
 			ctx, release := untilSignal(cmd.Context(), log)
 			defer release()
 			hangups := make(chan os.Signal, 1) // one more while a reload is under way says all
 			signal.Notify(hangups, syscall.SIGHUP)
 			defer signal.Stop(hangups)
-			o := daemon.Options{Log: log, Socket: socket, Reload: hangups, Ready: func() { ready(log) }}
+			o := daemon.Options{Log: everything, Levels: at, Socket: socket, Reload: hangups, Ready: func() { ready(log) }}
 			if level == "" { // else the command line has said it
-				o.SetLogLevel = func(level string) { at.SetLevel(logLevels[level]) }
+				o.SetLogLevel = func(level string) { at.SetAll(logLevels[level]) }
 			}
 			return daemon.Run(ctx, cfg, o)
 		}),

@@ -66,6 +66,12 @@ func newShow() *cobra.Command {
 			}),
 		},
 		&cobra.Command{
+			Use: "macs SHARED", Short: "Ethernet addresses that a shared TAP has learnt", Args: sharedName,
+			RunE: work(func(cmd *cobra.Command, args []string) error {
+				return show(cmd, flags, client.MACsPath(args[0]), named((*client.Client).MACs, args[0]), macTable)
+			}),
+		},
+		&cobra.Command{
 			Use: "profiles", Short: "PPP and session profiles, and how many sessions have each", Args: noArgs,
 			RunE: work(func(cmd *cobra.Command, _ []string) error {
 				return show(cmd, flags, "/v1/profiles", (*client.Client).Profiles, profileTable)
@@ -123,6 +129,13 @@ func newShowSessions(flags *showFlags) *cobra.Command {
 func tunnelName(_ *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return usagef("one tunnel name is needed, not %d", len(args))
+	}
+	return nil
+}
+
+func sharedName(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef("the name of one shared device is needed, not %d", len(args))
 	}
 	return nil
 }

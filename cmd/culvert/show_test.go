@@ -34,6 +34,7 @@ func TestShow(t *testing.T) {
 		{"drops.txt", []string{"drops"}},
 		{"pools.txt", []string{"pools"}},
 		{"shared.txt", []string{"shared"}},
+		{"macs.txt", []string{"macs", "access"}},
 		{"profiles.txt", []string{"profiles"}},
 		{"config.txt", []string{"config"}},
 	}
@@ -74,6 +75,7 @@ func TestShowJSON(t *testing.T) {
 		"/v1/drops":                   {"drops"},
 		"/v1/pools":                   {"pools"},
 		"/v1/shared":                  {"shared"},
+		"/v1/shared/access/macs":      {"macs", "access"},
 		"/v1/profiles":                {"profiles"},
 		"/v1/config":                  {"config"},
 	} {
@@ -98,6 +100,7 @@ func TestShowFails(t *testing.T) {
 	wantFailure(t, culvert("show", "session", "t1/nobody", "--socket", socket), exitFailure, `culvert: no session "t1/nobody"`)
 	wantFailure(t, culvert("show", "tunnel", "nobody", "--socket", socket), exitFailure, `culvert: no tunnel "nobody"`)
 	wantFailure(t, culvert("show", "tunnel", "t1", "--messages", "--socket", socket), exitFailure, `culvert: no tunnel "t1" with a control connection`)
+	wantFailure(t, culvert("show", "macs", "subscribers", "--socket", socket), exitFailure, `culvert: no shared device "subscribers" for Ethernet sessions`)
 	wantFailure(t, culvert("show", "session", "s1", "--json", "--socket", socket), exitFailure,
 		`culvert: session name "s1" is not of the form tunnel/session`)
 	none := filepath.Join(t.TempDir(), "s")

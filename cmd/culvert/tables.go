@@ -91,7 +91,7 @@ func poolTable(w io.Writer, ps []client.Pool) error {
 }
 
 func sharedTable(w io.Writer, all []client.Shared) error {
-	t := newTable(w, "SHARED", "INTERFACE", "STATE", "MTU", "SESSIONS", "DESTINATIONS", "REFUSED", "DROPPED")
+	t := newTable(w, "SHARED", "TYPE", "INTERFACE", "STATE", "MTU", "SESSIONS", "DESTINATIONS", "REFUSED", "MOVED", "FLOODED", "DROPPED")
 	for i := range all {
 		v := &all[i]
 		state, dropped := "up", uint64(0)
@@ -101,7 +101,21 @@ func sharedTable(w io.Writer, all []client.Shared) error {
 		for _, n := range v.Drops {
 			dropped += n
 		}
-		t.row(v.Name, v.Interface, state, v.MTU, count(uint64(v.Sessions)), count(uint64(v.Destinations)), count(v.Refused), count(dropped))
+		t.row(v.Name, v.Pseudowire, v.Interface, state, v.MTU, count(uint64(v.Sessions)), count(uint64(v.Destinations)+v.MACs),
+			count(v.Refused+v.MACsRefused), count(v.MACsMoved), count(v.Flooded), count(dropped))
+	}
+	return t.flush()
+}
+
+func macTable(w io.Writer, all []client.MAC) error {
+	t := newTable(w, "ADDRESS", "VLAN", "SESSION", "IDLE")
+	for i := range all {
+		v := &all[i]
+		where := v.Session
+		if where == "" {
+			where = "(device)"
+		}
+		t.row(v.Address, v.VLAN, where, seconds(v.Idle))
 	}
 	return t.flush()
 }
@@ -141,6 +155,9 @@ func sessionDetail(w io.Writer, s client.Session) error {
 	t.row("Offloads", strings.Join(s.Offloads, ","))
 	t.row("Received", fmt.Sprintf("%d packets, %d bytes", s.RxPackets, s.RxBytes))
 	t.row("Sent", fmt.Sprintf("%d packets, %d bytes", s.TxPackets, s.TxBytes))
+	if s.MACs > 0 || s.MACsRefused > 0 {
+		t.row("Addresses", fmt.Sprintf("%d, %d times one was not learnt", s.MACs, s.MACsRefused))
+	}
 	label := "Drops"
 	for _, reason := range slices.Sorted(maps.Keys(s.Drops)) {
 		fmt.Fprintf(t.w, "%s\t%d %s\n", label, s.Drops[reason], cell(reason))

@@ -32,6 +32,7 @@ var mayKnow = map[string][]string{
 	"internal/mgmt":     {"client", "docs", "internal/version"},
 	"snapshot":          {},
 	"internal/script":   {},
+	"internal/levels":   {},
 	"internal/human":    {},
 	"internal/top":      {"client", "internal/human", "internal/top/quiet"},
 	"internal/version":  {},

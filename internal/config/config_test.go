@@ -104,8 +104,8 @@ psid = 4
 		File:     "f.toml",
 		API:      API{Socket: "/run/culvert/culvert.sock"},
 		Group:    DefaultGroup,
-		LogLevel: "info",
-		Offload:  true,
+		LogLevel: "info", LogFormat: DefaultLogFormat,
+		Offload: true,
 		Tunnels: []Tunnel{{
 			Name: "t1", Line: 1, Transport: encap.TransportUDP,
 			Local: netip.MustParseAddrPort("192.0.2.1:1701"), Peer: netip.MustParseAddrPort("192.0.2.2:1701"),
@@ -274,7 +274,7 @@ bridge = "br0"
 netns = "blue"
 `)
 	want := &Config{
-		File: "f.toml", API: API{Socket: "/tmp/x.sock", Metrics: "127.0.0.1:9115", MetricsLine: 7}, Workers: 2, Group: 77, LogLevel: "debug",
+		File: "f.toml", API: API{Socket: "/tmp/x.sock", Metrics: "127.0.0.1:9115", MetricsLine: 7}, Workers: 2, Group: 77, LogLevel: "debug", LogFormat: DefaultLogFormat,
 		Tunnels: []Tunnel{{
 			Name: "t1", Line: 10, Transport: encap.TransportUDP,
 			Local: netip.MustParseAddrPort("[2001:db8::1]:1702"), Peer: netip.MustParseAddrPort("[2001:db8::2]:1701"),

@@ -51,7 +51,7 @@ const (
 func (c *Config) Compare(next *Config, absent map[SessionName]bool) *Diff {
 	d := &Diff{LogLevel: c.LogLevel != next.LogLevel}
 	for key, differs := range map[string]bool{
-		"workers": c.Workers != next.Workers, "offload": c.Offload != next.Offload, "devices.group": c.Group != next.Group,
+		"workers": c.Workers != next.Workers, "offload": c.Offload != next.Offload, "devices.group": c.Group != next.Group, "log_format": c.LogFormat != next.LogFormat,
 		"api.socket": c.API.Socket != next.API.Socket, "api.metrics": c.API.Metrics != next.API.Metrics,
 	} {
 		if differs {

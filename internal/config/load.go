@@ -19,6 +19,8 @@ const (
 	DefaultSocket   = "/run/culvert/culvert.sock"
 	DefaultGroup    = 1701115
 	DefaultLogLevel = "info"
+
+	DefaultLogFormat = "auto"
 )
 
 const (
@@ -86,6 +88,9 @@ var (
 		"log_level": func(p *parser, v *node, f *file) {
 			choice(p, v, &f.LogLevel, map[string]string{"debug": "debug", "info": "info", "warn": "warn", "error": "error"})
 		},
+		"log_format": func(p *parser, v *node, f *file) {
+			choice(p, v, &f.LogFormat, map[string]string{"auto": "auto", "console": "console", "json": "json"})
+		},
 		"offload": func(p *parser, v *node, f *file) {
 			choice(p, v, &f.Offload, map[string]bool{"auto": true, "off": false})
 		},
@@ -151,7 +156,9 @@ func parse(name string, data []byte, resolve *names) (*Config, error) {
 		API:      API{Socket: DefaultSocket},
 		Group:    DefaultGroup,
 		LogLevel: DefaultLogLevel,
-		Offload:  true,
+
+		LogFormat: DefaultLogFormat,
+		Offload:   true,
 	}}
 	p.pools = readPools(p, root.get("pool"))
 	p.profiles = readProfiles(p, root.get("ppp"))

@@ -64,7 +64,7 @@ var profileKeys = func() keys[sessionProfile] {
 	all := keys[sessionProfile]{"n": (*parser).numbers}
 	for name, set := range pick(sessionKeys, "pseudowire", "vlan", "remote_end_id", "cookie_size", "l2spec_type", "seqnum",
 		"reorder_timeout", "interface_name", "interface", "ppp_profile", "mtu", "clamp_mss", "txqueuelen", "mac", "addresses", "routes",
-		"bridge", "netns", "l2spec_force", "local_address", "peer_address") {
+		"bridge", "netns", "l2spec_force", "local_address", "peer_address", "isolated", "mac_limit") {
 		all[name] = func(p *parser, v *node, s *sessionProfile) { set(p, v, &s.session) }
 	}
 	return all

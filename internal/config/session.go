@@ -70,6 +70,8 @@ var sessionKeys = keys[session]{
 	"routes":     func(p *parser, v *node, s *session) { p.routes(v, s) },
 	"bridge":     func(p *parser, v *node, s *session) { p.device(v, &s.Bridge) },
 	"netns":      func(p *parser, v *node, s *session) { p.netns(v, s) },
+	"isolated":   func(p *parser, v *node, s *session) { p.boolean(v, &s.Isolated) },
+	"mac_limit":  func(p *parser, v *node, s *session) { integer(p, v, &s.MACLimit, 1, maxMACs) },
 
 	// go-l2tp takes these everywhere and uses them for pppac only.
 	"pppoe_session_id": func(p *parser, v *node, _ *session) { var n int; integer(p, v, &n, 0, 65535) },

@@ -2,7 +2,9 @@ package config
 
 import (
 	"net/netip"
+	"reflect"
 	"testing"
+	"time"
 )
 
 // listening are four lines.
@@ -93,7 +95,7 @@ func TestBadShared(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown", sharing + "[profile.session.s]\npseudowire = \"ppp\"\ninterface = \"shared:sub\"\n", "f.toml:9: profile.session.s.interface: there is no table [shared.sub]"},
 		{"own name", sharing + "[profile.session.s]\npseudowire = \"ppp\"\ninterface = \"subs\"\n", "f.toml:9: profile.session.s.interface: must be \"shared:NAME\", not \"subs\": a device of its own has interface_name"},
-		{"Ethernet", sharing + "[profile.session.s]\npseudowire = \"eth\"\ninterface = \"shared:subs\"\n", "f.toml:9: profile.session.s.interface: only for pseudowire = \"ppp\""},
+		{"Ethernet", sharing + "[profile.session.s]\npseudowire = \"eth\"\ninterface = \"shared:subs\"\n", "f.toml:9: profile.session.s.interface: shared.subs is for \"ppp\" sessions, not for \"eth\" (pseudowire = \"eth\" there makes it a TAP)"},
 		{"keys of a device", session + "interface_name = \"a\"\nnetns = \"b\"\naddresses = [\"10.0.0.1/8\"]\n", "f.toml:10: profile.session.s.interface_name: " + own +
 			"\nf.toml:11: profile.session.s.netns: " + own + "\nf.toml:12: profile.session.s.addresses: " + own},
 		{"route via", session + "routes = [\"10.80.0.0/16 via 10.77.0.3\"]\n", "f.toml:10: profile.session.s.routes: 10.80.0.0/16 via 10.77.0.3: on a shared device routes lead to the session's peer"},
@@ -105,7 +107,7 @@ func TestBadShared(t *testing.T) {
 		{"no address", listening + "[shared.subs]\n[profile.session.s]\npseudowire = \"ppp\"\ninterface = \"shared:subs\"\n", "f.toml:8: profile.session.s.interface: shared.subs needs an IPv4 address, which is our end of all its sessions (or ipv4 = false in the profile)"},
 		{"no name", listening + "[shared.\"a b\"]\n", "f.toml:5: shared.\"a b\": interface_name is needed: \"a b\" has a character that names of interfaces cannot have"},
 		{"low MTU", sharing + "mtu = 1279\n", "f.toml:7: shared.subs.mtu: must be at least 1280 because the device has an IPv6 address"},
-		{"unknown key", sharing + "bridge = \"b\"\n", "f.toml:7: shared.subs.bridge: unknown key"},
+		{"unknown key", sharing + "vlan = 7\n", "f.toml:7: shared.subs.vlan: unknown key"},
 		{"name twice", sharing + "[shared.b]\ninterface_name = \"subs\"\n", "f.toml:8: shared.b.interface_name: \"subs\" is already the interface of shared.subs (line 5)"},
 		{
 			"name of a session", sharing + minimal + "[tunnel.t1.session.s]\npseudowire = \"eth\"\nsid = 1\npsid = 1\ninterface_name = \"subs\"\n",
@@ -115,6 +117,99 @@ func TestBadShared(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := Parse("f.toml", []byte(tt.text)); err == nil || err.Error() != tt.want {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// access is a shared TAP with a template, 13 lines.
+const access = listening + `[shared.tap]
+pseudowire = "eth"
+mac_limit = 5
+[profile.session.s]
+pseudowire = "eth"
+n = "0-99"
+remote_end_id = "s{n}"
+interface = "shared:tap"
+`
+
+func TestSharedTAP(t *testing.T) {
+	c := mustParse(t, access+`mtu = 1400
+[profile.session.up]
+pseudowire = "eth-vlan"
+vlan = 7
+interface = "shared:big"
+isolated = false
+mac_limit = 100
+[shared.big]
+pseudowire = "eth"
+interface_name = "big0"
+mtu = 65521
+mac = "02:00:00:00:00:01"
+bridge = "br0"
+addresses = ["10.78.0.1/24"]
+mac_table_size = 2000
+mac_aging_time = 10
+forward_reserved = true
+`)
+	tap, big := c.Shared[0], c.Shared[1]
+	if !reflect.DeepEqual(*tap.TAP, SharedTAP{MaxMACs: DefaultMaxMACs, MACAging: DefaultMACAging}) || tap.MTU != DefaultSharedMTU {
+		t.Errorf("defaults: %+v of %+v", tap.TAP, tap)
+	}
+	if b := big.TAP; b.Bridge != "br0" || b.HardwareAddr.String() != "02:00:00:00:00:01" || b.MaxMACs != 2000 || b.MACAging != 10*time.Second || !b.Reserved {
+		t.Errorf("device: %+v", b)
+	}
+	s, up := c.Profiles[0].At(42), c.Profiles[1].At(0)
+	if s.Shared != "tap" || s.InterfaceName != "tap" || !s.Isolated || s.MACLimit != 5 || s.MTU != 1400 {
+		t.Errorf("session of the template: %+v", s)
+	}
+	if up.Shared != "big" || up.InterfaceName != "big0" || up.Isolated || up.MACLimit != 100 || up.VLAN != 7 {
+		t.Errorf("other session: %+v", up)
+	}
+	d := mustParse(t, dial+`[tunnel.t1.session.s]
+pseudowire = "eth"
+n = "1-3"
+remote_end_id = "s{n}"
+interface = "shared:tap"
+[shared.tap]
+pseudowire = "eth"
+`)
+	if all := d.Tunnels[0].Sessions; len(all) != 3 || all[2].Shared != "tap" || !all[2].Isolated || all[2].MACLimit != DefaultMACLimit {
+		t.Errorf("dialed sessions: %+v", all)
+	}
+}
+
+func TestBadSharedTAP(t *testing.T) {
+	own := "only for a session with a device of its own"
+	for _, tt := range []struct{ name, text, want string }{
+		{
+			"PPP", access + "[profile.session.p]\npseudowire = \"ppp\"\ninterface = \"shared:tap\"\n",
+			"f.toml:15: profile.session.p.interface: shared.tap is for \"eth\" and \"eth-vlan\" sessions, not for \"ppp\"",
+		},
+		{
+			"keys of a device", access + "addresses = [\"10.0.0.1/8\"]\nroutes = [\"10.0.0.0/8\"]\nbridge = \"b\"\nmac = \"02:00:00:00:00:01\"\n",
+			"f.toml:13: profile.session.s.addresses: " + own + ": this one is on shared:tap\nf.toml:14: profile.session.s.routes: " + own +
+				": addresses and routes are shared.tap's\nf.toml:15: profile.session.s.bridge: " + own + ": this one is on shared:tap\n" +
+				"f.toml:16: profile.session.s.mac: " + own + ": this one is on shared:tap",
+		},
+		{"other type", access + "[shared.x]\npseudowire = \"eth-vlan\"\n", "f.toml:14: shared.x.pseudowire: must be \"eth\" or \"ppp\", not \"eth-vlan\""},
+		{"MTU", access + "[shared.x]\npseudowire = \"eth\"\nmtu = 65522\n", "f.toml:15: shared.x.mtu: must be at most 65521 for pseudowire = \"eth\", not 65522"},
+		{"session's MTU", access + "mtu = 65530\n", "f.toml:13: profile.session.s.mtu: must be at most 65477 here, not 65530"},
+		{"aging", access + "[shared.x]\npseudowire = \"eth\"\nmac_aging_time = 9\n", "f.toml:15: shared.x.mac_aging_time: must be 10 to 1000000, not 9"},
+		{"limit", access + "mac_limit = 0\n", "f.toml:13: profile.session.s.mac_limit: must be 1 to 4194304, not 0"},
+		{"keys of a TAP", sharing + "mac_limit = 5\nforward_reserved = true\n", "f.toml:7: shared.subs.mac_limit: only for pseudowire = \"eth\"\n" +
+			"f.toml:8: shared.subs.forward_reserved: only for pseudowire = \"eth\""},
+		{
+			"keys of a port", sharing + "[profile.session.s]\npseudowire = \"ppp\"\ninterface = \"shared:subs\"\nisolated = false\n[profile.session.t]\npseudowire = \"eth\"\nmac_limit = 5\n",
+			"f.toml:10: profile.session.s.isolated: only for a session on a shared device with pseudowire = \"eth\"\n" +
+				"f.toml:13: profile.session.t.mac_limit: only for a session on a shared device with pseudowire = \"eth\"",
+		},
+		{"number in the device", access + "[shared.x]\npseudowire = \"eth\"\nmac = \"02:00:00:00:00:00+{n}\"\n", "f.toml:15: shared.x.mac: +{n} is only for a template, a table with n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("f.toml", []byte(tt.text))
+			if err == nil || err.Error() != tt.want {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
 		})

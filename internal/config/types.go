@@ -15,17 +15,18 @@ import (
 
 // Config is one configuration file, checked and with all defaults filled in.
 type Config struct {
-	File     string // where it came from, for errors that only show when it is put to work
-	Text     string // what it says, secrets and all: see Show
-	API      API
-	Workers  int    // worker pairs; 0: one per core
-	Group    uint32 // interface group of every device we make
-	LogLevel string // debug, info, warn, error
-	Offload  bool   // let device and socket join and cut packets where the kernel can
-	Hooks    Hooks
-	Pools    []Pool
-	Shared   []Shared
-	Tunnels  []Tunnel
+	File      string // where it came from, for errors that only show when it is put to work
+	Text      string // what it says, secrets and all: see Show
+	API       API
+	Workers   int    // worker pairs; 0: one per core
+	Group     uint32 // interface group of every device we make
+	LogLevel  string // debug, info, warn, error
+	LogFormat string // auto, console, json
+	Offload   bool   // let device and socket join and cut packets where the kernel can
+	Hooks     Hooks
+	Pools     []Pool
+	Shared    []Shared
+	Tunnels   []Tunnel
 	// Who may connect to us: where, who, and what sessions are for.
 	Listens  []Listen
 	Peers    []Peer
@@ -115,6 +116,8 @@ type Session struct {
 	Addresses          []netip.Prefix   // Ethernet: set on the device; PPP: extra ones
 	Routes             []Route
 	Bridge, NetNS      string
+	Isolated           bool // on a shared TAP: exchanges no frames with others that are
+	MACLimit           int  // on a shared TAP: addresses that may be behind it
 	PPP                *PPP // PPP pseudowires only; never nil there
 }
 

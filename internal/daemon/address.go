@@ -69,7 +69,7 @@ func (d *daemon) assign(s *session, peer string, now time.Time) {
 	} else if from := d.pools[s.cfg.PPP.Pool]; from != nil {
 		var err error
 		if p.lease, err = from.Allocate(p.owner); err != nil {
-			d.noisy.Warn("no IPv4 address", zap.String("session", s.cfg.Name), zap.Error(err))
+			d.noisyPPP.Warn("no IPv4 address", zap.String("session", s.fullName()), zap.Error(err), remedy(seePools))
 			p.link.CloseIPv4(now, err.Error())
 		} else {
 			p.link.SetPeerAddress(from.Prefix(p.lease).Addr())
@@ -78,7 +78,7 @@ func (d *daemon) assign(s *session, peer string, now time.Time) {
 	if from := d.pools[s.cfg.PPP.IPv6Pool]; from != nil {
 		var err error
 		if p.router.lease, err = from.Allocate(p.owner); err != nil {
-			d.noisy.Warn("no IPv6 prefix", zap.String("session", s.cfg.Name), zap.Error(err))
+			d.noisyPPP.Warn("no IPv6 prefix", zap.String("session", s.fullName()), zap.Error(err), remedy(seePools))
 			p.link.CloseIPv6(now, err.Error())
 		}
 	}

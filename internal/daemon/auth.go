@@ -77,7 +77,8 @@ func (d *daemon) judge(j verdict, now time.Time) {
 	}
 	l.asking = false
 	if !j.v.Accepted {
-		d.noisy.Warn("peer refused", zap.String("session", s.cfg.Name), zap.String("name", j.name))
+		d.noisyPPP.Warn("peer refused", zap.String("session", s.fullName()), zap.String("name", j.name),
+			remedy("compare name and secret at both ends: secrets_file or peer_user and peer_password here, user and password there"))
 		l.failures++
 		l.id, l.refused = j.id, j.v.AuthAnswer
 		l.until = now.Add(min(penaltyFirst<<min(l.failures-1, 10), penaltyMost))
@@ -131,11 +132,11 @@ func (p *ppp) onlyAddress() (netip.Addr, bool) {
 func (d *daemon) logOpened(s *session) {
 	st := s.ppp.link.Status()
 	if st.PeerAuth != pppfsm.AuthNone {
-		d.noisy.Info("peer authenticated", zap.String("session", s.cfg.Name), zap.String("name", st.PeerName),
+		d.noisyPPP.Info("peer authenticated", zap.String("session", s.fullName()), zap.String("name", st.PeerName),
 			zap.Stringer("method", st.PeerAuth))
 	}
 	if st.LocalAuth != pppfsm.AuthNone {
-		d.noisy.Info("authenticated to the peer", zap.String("session", s.cfg.Name), zap.String("name", st.LocalName),
+		d.noisyPPP.Info("authenticated to the peer", zap.String("session", s.fullName()), zap.String("name", st.LocalName),
 			zap.Stringer("method", st.LocalAuth))
 	}
 }

@@ -162,7 +162,7 @@ func TestAuthenticator(t *testing.T) {
 // penalty over; penalties grow to a limit. Virtual time, no link behind it.
 func TestLoginTakesTurns(t *testing.T) {
 	judge := &slow{}
-	d := &daemon{cfg: &config.Config{}, log: zap.NewNop(), noisy: zap.NewNop(), verdicts: newAnswers[verdict]()}
+	d := &daemon{cfg: &config.Config{}, log: zap.NewNop(), noisy: zap.NewNop(), noisyPPP: zap.NewNop(), noisyControl: zap.NewNop(), verdicts: newAnswers[verdict]()}
 	d.plane = newPlane(d)
 	s := &session{
 		cfg:    &config.Session{Name: "line", PPP: &config.PPP{Authenticator: judge}},

@@ -122,7 +122,7 @@ func (d *daemon) installAll(all []*circuit, now time.Time) {
 		s := sessions[i]
 		if err != nil {
 			d.refused++
-			d.noisy.Error("session", zap.String("session", s.fullName()), zap.Error(err))
+			d.noisyControl.Error("session", zap.String("session", s.fullName()), zap.Error(err))
 			s.circuit.call.Close(now, control.Result{
 				Code: control.CallError, Error: control.ErrorResources, Text: "no device, see the log of this end",
 			})
@@ -204,7 +204,7 @@ func (d *daemon) callUp(call *control.Session, now time.Time) {
 	}
 	s := k.s
 	k.up = true
-	d.noisy.Info("session up", zap.String("session", s.fullName()), zap.String("interface", s.cfg.InterfaceName))
+	d.noisyControl.Info("session up", zap.String("session", s.fullName()), zap.String("interface", s.cfg.InterfaceName))
 	if s.ppp == nil {
 		k.worked = true
 		d.circuitChanged(call)
@@ -240,12 +240,7 @@ func (d *daemon) callDown(a control.SessionDown, now time.Time) {
 	if k == nil {
 		return
 	}
-	owner, _ := a.Session.Conn().Data.(*connection)
-	name := k.cfg.Name
-	if owner != nil {
-		name = owner.cfg.Name + "/" + name
-	}
-	d.noisy.Info("session down", zap.String("session", name), zap.Stringer("reason", a.Reason))
+	d.noisyControl.Info("session down", zap.String("session", k.fullName()), zap.Stringer("reason", a.Reason))
 	s := d.release(k, now)
 	d.tellCallDown(k, s, a.Reason.String())
 	if s != nil {
@@ -286,4 +281,12 @@ func (d *daemon) circuitFinished(s *session, a pppfsm.Finished, now time.Time) {
 		return
 	}
 	k.call.Close(now, control.Result{Code: control.CallAdministrative, Text: a.Reason})
+}
+
+// fullName is the session's name in the API and in logs.
+func (k *circuit) fullName() string {
+	if owner, ok := k.call.Conn().Data.(*connection); ok {
+		return owner.cfg.Name + "/" + k.cfg.Name
+	}
+	return k.cfg.Name
 }

@@ -36,8 +36,9 @@ func (d *daemon) control(ctx context.Context) error {
 	return nil
 }
 
-// step waits for one thing to happen and deals with it.
+// step waits for one thing to happen and deals with it. PPP frames that come of it leave at its end.
 func (d *daemon) step(ctx context.Context) error {
+	defer d.fwd.Flush()
 	d.mu.Lock()
 	wait := d.timers.wait(time.Now(), earlier(d.probeAt, d.plane.ep.Deadline()))
 	d.mu.Unlock()
@@ -126,7 +127,7 @@ func (d *daemon) handle(e forwarder.Event, now time.Time) error {
 		if s := d.byFwd[e.Session]; s != nil {
 			s.lost = true
 			d.tellDown(s, "its device was removed by somebody else")
-			d.log.Error("device was removed by somebody else", zap.String("session", s.cfg.Name),
+			d.log.Error("device was removed by somebody else", zap.String("session", s.fullName()),
 				zap.String("interface", s.cfg.InterfaceName))
 		}
 	case forwarder.EventFailed:
@@ -141,6 +142,7 @@ func (d *daemon) frame(s *session, b []byte, now time.Time) {
 		s.circuit.keep(b)
 		return
 	}
+	d.traceFrame(s, false, b)
 	s.ppp.link.Input(now, b)
 	d.settle(s, now)
 }

@@ -30,6 +30,7 @@ local = "127.0.0.1:%d"
 path_mtu = 1500
 [peer.any]
 secret = "long enough"
+addresses = ["127.0.0.1/32"]
 window_size = 1024
 max_sessions = 1048576
 [shared.subs]

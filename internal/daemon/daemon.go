@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"culvert/forwarder"
 	"culvert/forwarder/tuntap"
 	"culvert/internal/config"
+	"culvert/internal/levels"
 	"culvert/internal/mgmt"
 	"culvert/internal/pool"
 	"culvert/internal/script"
@@ -34,6 +36,8 @@ type Options struct {
 	Reload <-chan os.Signal
 	// SetLogLevel follows log_level of a configuration that was read again; it may be nil.
 	SetLogLevel func(level string)
+	// Levels say what of Log, which gets all of it, is let through; nil: all.
+	Levels *levels.Levels
 }
 
 // daemon is one running instance.
@@ -42,7 +46,11 @@ type daemon struct {
 	log *zap.Logger
 	// noisy is for what a peer can provoke: sampled, so that nobody can fill a disk from outside.
 	noisy *zap.Logger
-	fwd   *forwarder.Forwarder
+	// noisyControl and noisyPPP are that for subsystems.
+	noisyControl, noisyPPP *zap.Logger
+	levels                 *levels.Levels
+	fwd                    *forwarder.Forwarder
+	began                  time.Time
 	// verdicts come from Authenticators, lookups from the resolver of peers' names.
 	verdicts *answers[verdict]
 	lookups  *lookups
@@ -84,11 +92,15 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
+	if o.Levels == nil {
+		o.Levels = levels.New(zap.DebugLevel, Subsystems()...)
+	}
+	log := o.Log.WithOptions(zap.WrapCore(o.Levels.Wrap))
 	if err = checkHooks(cfg); err != nil {
 		return err
 	}
 	for _, w := range cfg.Warnings {
-		o.Log.Warn("configuration", zap.String("warning", w.Error()))
+		log.Warn("configuration", zap.String("warning", w.Error()))
 	}
 	path := o.Socket
 	if path == "" {
@@ -114,10 +126,10 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	served := make(chan error, 1)
 	d.setLogLevel = o.SetLogLevel
 	go func() {
-		served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(o.Log), mgmt.WithChanges(source{d}))
+		served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(log), mgmt.WithChanges(source{d}))
 	}()
 	hangups := d.reloadOn(o.Reload)
-	o.Log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
+	log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
 		zap.Int("tunnels", len(d.tunnels)), zap.Int("sessions", len(d.sessions)), zap.String("socket", path))
 	if o.Ready != nil {
 		o.Ready()
@@ -130,13 +142,17 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if apiErr := <-served; err == nil {
 		err = apiErr
 	}
-	o.Log.Info("stopped")
+	log.Info("stopped")
 	return err
 }
 
 // start makes tunnels, devices and sessions. What it made before an error is undone.
 func start(cfg *config.Config, o Options) (*daemon, error) {
-	log := o.Log
+	if o.Levels == nil {
+		o.Levels = levels.New(zap.DebugLevel, Subsystems()...)
+	}
+	log := o.Log.WithOptions(zap.WrapCore(o.Levels.Wrap))
+	noisy := o.Log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return o.Levels.Wrap(sampled(c)) }))
 	workers := cfg.Workers
 	if workers <= 0 {
 		workers = runtime.NumCPU()
@@ -148,10 +164,16 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		return nil, err
 	}
 	d := &daemon{
-		cfg:         cfg,
-		log:         log,
-		noisy:       log.WithOptions(zap.WrapCore(sampled)),
-		fwd:         fwd,
+		cfg:    cfg,
+		log:    log,
+		noisy:  noisy,
+		levels: o.Levels,
+		fwd:    fwd,
+		began:  time.Now(),
+
+		noisyControl: noisy.Named(logControl),
+		noisyPPP:     noisy.Named(logPPP),
+
 		byFwd:       make(map[*forwarder.Session]*session),
 		byTunnel:    make(map[*forwarder.Tunnel]*tunnel),
 		byDevice:    make(map[*tuntap.Device]*session),
@@ -164,7 +186,7 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		duid:        serverDUID(),
 	}
 	d.setProcessors()
-	d.scripts = script.New(script.Options{Log: d.noisy.Named("script")})
+	d.scripts = script.New(script.Options{Log: d.noisy.Named(logScript)})
 	if err := d.addPools(); err != nil {
 		d.teardown()
 		return nil, err
@@ -215,6 +237,7 @@ func (d *daemon) begin(now time.Time) {
 	}
 	d.settlePlane(now)
 	d.net.Flush()
+	d.fwd.Flush()
 	d.publish()
 }
 
@@ -244,6 +267,7 @@ func (d *daemon) stop() {
 		}
 	}
 	d.net.Flush()
+	d.fwd.Flush()
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()

@@ -67,7 +67,7 @@ func (d *daemon) adaptTunnel(t *tunnel) {
 // complain logs what the kernel refused on a device that may be gone already.
 func (d *daemon) complain(s *session, what string, err error) {
 	if err != nil && !s.lost {
-		d.noisy.Warn(what, zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName), zap.Error(err))
+		d.noisy.Warn(what, zap.String("session", s.fullName()), zap.String("interface", s.cfg.InterfaceName), zap.Error(err))
 	}
 }
 

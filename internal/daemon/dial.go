@@ -136,7 +136,7 @@ func (n *line) tick(d *daemon, now time.Time) {
 	call, err := n.dialer.conn.conn.Open(now, callFor(n.cfg, n.dialer.cfg.PPPType))
 	if err != nil {
 		n.reason = err.Error()
-		d.noisy.Warn("session", zap.String("tunnel", n.dialer.cfg.Name), zap.String("session", n.cfg.Name), zap.Error(err))
+		d.noisyControl.Warn("session", zap.String("session", n.dialer.cfg.Name+"/"+n.cfg.Name), zap.Error(err))
 		d.timers.set(&n.timer, n, now.Add(n.backoff.next(reaskMost)))
 		return
 	}
@@ -161,7 +161,7 @@ func (n *line) ended(d *daemon, k *circuit, reason string, now time.Time) {
 			return
 		case c.MaxFail > 0 && n.failures >= c.MaxFail:
 			n.done = true
-			d.noisy.Warn("session given up", zap.String("tunnel", n.dialer.cfg.Name), zap.String("session", n.cfg.Name))
+			d.noisyControl.Warn("session given up", zap.String("session", n.dialer.cfg.Name+"/"+n.cfg.Name))
 			return
 		case c.Holdoff > 0:
 			wait = c.Holdoff

@@ -88,7 +88,7 @@ func (l *dialer) resolved(d *daemon, a lookup, now time.Time) {
 	}
 	if a.err != nil {
 		l.reason = a.err.Error()
-		d.noisy.Warn("peer's name", zap.String("tunnel", l.cfg.Name), zap.Error(a.err))
+		d.noisyControl.Warn("peer's name", zap.String("tunnel", l.cfg.Name), zap.Error(a.err))
 	} else {
 		l.addrs = a.addrs
 	}

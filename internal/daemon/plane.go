@@ -60,7 +60,7 @@ func newPlane(d *daemon) *plane {
 	}
 	inUse := func(id encap.SessionID) bool { _, ok := p.static[id]; return ok }
 	p.responder = newResponder(d.cfg)
-	p.ep = control.NewEndpoint(control.Config{SessionIDInUse: inUse, Trace: trace}, policy{d}, rand.Reader)
+	p.ep = control.NewEndpoint(control.Config{SessionIDInUse: inUse, Trace: d.trace}, policy{d}, rand.Reader)
 	return p
 }
 
@@ -167,7 +167,7 @@ func (d *daemon) perform(a control.Action, now time.Time) {
 			return // closed
 		}
 		if err := s.Send(a.Path.Remote, a.Payload); err != nil { // a lost message is sent again
-			d.noisy.Debug("send control message", zap.Stringer("to", a.Path.Remote), zap.Error(err))
+			d.noisyControl.Debug("send control message", zap.Stringer("to", a.Path.Remote), zap.Error(err))
 		}
 	case control.ConnUp:
 		d.connUp(a.Conn, now)
@@ -197,12 +197,12 @@ func (d *daemon) connUp(c *control.Conn, now time.Time) {
 	cfg.Peer, cfg.TID, cfg.PTID = c.Path().Remote, uint32(c.ID()), uint32(c.Status().Remote)
 	t, err := d.openTunnel(&cfg, k)
 	if err != nil {
-		d.noisy.Error("tunnel", zap.String("tunnel", cfg.Name), zap.Error(err))
+		d.noisyControl.Error("tunnel", zap.String("tunnel", cfg.Name), zap.Error(err))
 		c.Close(now, control.Result{Code: control.StopError, Error: control.ErrorResources})
 		return
 	}
 	k.t, k.upAt = t, now
-	d.noisy.Info("control connection up", zap.String("tunnel", cfg.Name), zap.Stringer("peer", cfg.Peer),
+	d.noisyControl.Info("control connection up", zap.String("tunnel", cfg.Name), zap.Stringer("peer", cfg.Peer),
 		zap.String("host_name", c.Peer().HostName))
 	d.tellConn(mgmt.EventTunnelUp, k, "")
 }
@@ -237,7 +237,7 @@ func (d *daemon) connDown(a control.ConnDown, now time.Time) {
 		d.removeTunnel(k.t)
 		k.t = nil
 	}
-	d.noisy.Info("control connection down", zap.String("tunnel", name), zap.Stringer("reason", a.Reason),
+	d.noisyControl.Info("control connection down", zap.String("tunnel", name), zap.Stringer("reason", a.Reason),
 		zap.Int("sessions", len(a.Sessions)))
 	if k.peer != nil {
 		delete(d.plane.responder.tunnels[k.peer], k)
@@ -261,10 +261,10 @@ func (d *daemon) pathChanged(a control.PathChanged) {
 	cfg.Peer = a.Path.Remote
 	t, err := d.openTunnel(&cfg, k)
 	if err != nil {
-		d.noisy.Error("follow the peer", zap.String("tunnel", cfg.Name), zap.Error(err))
+		d.noisyControl.Error("follow the peer", zap.String("tunnel", cfg.Name), zap.Error(err))
 		return
 	}
-	d.noisy.Info("peer moved", zap.String("tunnel", cfg.Name), zap.Stringer("from", old.cfg.Peer), zap.Stringer("to", cfg.Peer))
+	d.noisyControl.Info("peer moved", zap.String("tunnel", cfg.Name), zap.Stringer("from", old.cfg.Peer), zap.Stringer("to", cfg.Peer))
 	k.t = t
 	for s := range old.sessions {
 		d.moveSession(s, t)
@@ -281,7 +281,7 @@ func (d *daemon) moveSession(s *session, to *tunnel) {
 	to.sessions[s] = struct{}{}
 	f, err := d.fwd.AddSession(to.fwd, s.fcfg)
 	if err != nil { // the loops take what they had
-		d.log.Error("follow the peer", zap.String("session", s.cfg.Name), zap.Error(err))
+		d.log.Error("follow the peer", zap.String("session", s.fullName()), zap.Error(err))
 		return
 	}
 	if s.shared != nil && s.ppp != nil {

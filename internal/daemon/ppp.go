@@ -147,6 +147,7 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 	p := s.ppp
 	switch a := a.(type) {
 	case pppfsm.SendFrame:
+		d.traceFrame(s, true, a.Frame)
 		s.fwd.Inject(a.Frame) // a full queue is counted there
 	case pppfsm.AuthRequest:
 		d.authenticate(s, a)
@@ -177,7 +178,7 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 		if !p.state.IPv4 {
 			return // its addresses could not be had
 		}
-		d.noisy.Info("IPv4 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
+		d.noisyPPP.Info("IPv4 down", zap.String("session", s.fullName()), zap.String("interface", s.cfg.InterfaceName))
 		p.state.IPv4 = false
 		d.networkDown(s, false)
 		d.tellNetworkDown(s, p.link.Status().IPCPReason)
@@ -186,7 +187,7 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 	case pppfsm.IPv6Up:
 		d.ipv6Up(s, a, now)
 	case pppfsm.IPv6Down:
-		d.noisy.Info("IPv6 down", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName))
+		d.noisyPPP.Info("IPv6 down", zap.String("session", s.fullName()), zap.String("interface", s.cfg.InterfaceName))
 		d.routerDown(s, now)
 		p.state.IPv6 = false
 		d.networkDown(s, true)
@@ -201,7 +202,7 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 func (d *daemon) linkFinished(s *session, a pppfsm.Finished, now time.Time) {
 	p, c := s.ppp, s.cfg.PPP
 	p.finished, p.reason = true, a.Reason
-	d.noisy.Info("link finished", zap.String("session", s.cfg.Name), zap.String("reason", a.Reason))
+	d.noisyPPP.Info("link finished", zap.String("session", s.fullName()), zap.String("reason", a.Reason))
 	d.tellFinished(s, a.Reason)
 	if s.circuit != nil {
 		d.circuitFinished(s, a, now)
@@ -215,7 +216,8 @@ func (d *daemon) linkFinished(s *session, a pppfsm.Finished, now time.Time) {
 	case p.closing || !c.Persist:
 		return
 	case c.MaxFail > 0 && p.failures >= c.MaxFail:
-		d.noisy.Warn("link given up", zap.String("session", s.cfg.Name), zap.Int("failures", p.failures))
+		d.noisyPPP.Warn("link given up", zap.String("session", s.fullName()), zap.Int("failures", p.failures),
+			remedy("culvert show session says how far it came; maxfail bounds attempts, culvert reload begins again"))
 		return
 	case a.Idle: // no penalty: nothing is wrong
 		p.reopen = now
@@ -235,11 +237,12 @@ func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up, now time.Time) {
 		}
 	}
 	if why != "" {
-		d.noisy.Warn("IPv4 refused", zap.String("session", s.cfg.Name), zap.String("reason", why))
+		d.noisyPPP.Warn("IPv4 refused", zap.String("session", s.fullName()), zap.String("reason", why),
+			remedy("give the peer an address of its own: peer_address, pool, or accept_peer_address of the profile"))
 		s.ppp.link.CloseIPv4(now, why)
 		return
 	}
-	d.noisy.Info("IPv4 up", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName),
+	d.noisyPPP.Info("IPv4 up", zap.String("session", s.fullName()), zap.String("interface", s.cfg.InterfaceName),
 		zap.Stringer("local", a.Local), zap.Stringer("peer", a.Peer))
 	if s.shared == nil {
 		d.addAddress(s, address{local: netip.PrefixFrom(a.Local, 32), peer: a.Peer})
@@ -260,7 +263,7 @@ func (d *daemon) ipv4Up(s *session, a pppfsm.IPv4Up, now time.Time) {
 
 func (d *daemon) ipv6Up(s *session, a pppfsm.IPv6Up, now time.Time) {
 	local := linkLocal(a.LocalID)
-	d.noisy.Info("IPv6 up", zap.String("session", s.cfg.Name), zap.String("interface", s.cfg.InterfaceName),
+	d.noisyPPP.Info("IPv6 up", zap.String("session", s.fullName()), zap.String("interface", s.cfg.InterfaceName),
 		zap.Stringer("local", local), zap.Stringer("peer", linkLocal(a.PeerID)))
 	if s.shared == nil { // link-local addresses are those of one link
 		d.addAddress(s, address{local: netip.PrefixFrom(local, 64), v6: true})
@@ -347,7 +350,8 @@ func (d *daemon) addAddress(s *session, a address) {
 func (d *daemon) addRoute(s *session, to netip.Prefix, via netip.Addr) {
 	if s.shared != nil {
 		if why := d.claim(s, to); why != "" {
-			d.noisy.Warn("destination refused", zap.String("session", s.fullName()), zap.String("reason", why))
+			d.noisyPPP.Warn("destination refused", zap.String("session", s.fullName()), zap.String("reason", why),
+				remedy("two sessions of a shared device cannot have the same address or route: change routes or addresses of one"))
 		}
 		return
 	}

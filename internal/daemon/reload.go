@@ -125,6 +125,7 @@ func newReload(d *daemon, next *config.Config, diff *config.Diff) *reload {
 	}
 	// What only a restart changes stays as it is, and is reported again next time.
 	next.File, next.Workers, next.Offload, next.Group, next.API = d.cfg.File, d.cfg.Workers, d.cfg.Offload, d.cfg.Group, d.cfg.API
+	next.LogFormat = d.cfg.LogFormat
 	return r
 }
 

@@ -38,7 +38,7 @@ func (r *reload) replacePools(now time.Time) {
 		}
 	}
 	for _, s := range lost {
-		d.noisy.Info("address is in no pool any more", zap.String("session", s.fullName()))
+		d.noisyPPP.Info("address is in no pool any more", zap.String("session", s.fullName()))
 		s.ppp.link.Close(now, "address withdrawn")
 		d.settle(s, now)
 	}

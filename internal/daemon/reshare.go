@@ -30,7 +30,7 @@ func (r *reload) addShared() {
 		if r.d.shared[c.Name] != nil {
 			continue
 		}
-		sh := &shared{cfg: c}
+		sh := newShared(c)
 		if key, err := r.d.openShared(sh); err != nil {
 			r.d.closeShared(sh)
 			r.failed = append(r.failed, r.d.fault(c.Line, fmt.Sprintf("shared.%s.%s", c.Name, key), err))

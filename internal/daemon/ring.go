@@ -61,7 +61,8 @@ func (r *ring) list() []heard {
 }
 
 // trace notes a message of a control connection. Until its dialer is known a connection has a ring of its own.
-func trace(c *control.Conn, m control.TracedMessage) {
+func (d *daemon) trace(c *control.Conn, m control.TracedMessage) {
+	d.traceMessage(c, &m)
 	r, ok := c.Log.(*ring)
 	if !ok {
 		r = new(ring)

@@ -38,7 +38,7 @@ func (d *daemon) newRouter(s *session) *router {
 			from := d.pools[c.PDPool] // a reload may replace it
 			var err error
 			if r.pd, err = from.Allocate(s.ppp.owner); err != nil {
-				d.noisy.Warn("no prefix to delegate", zap.String("session", s.cfg.Name), zap.Error(err))
+				d.noisyPPP.Warn("no prefix to delegate", zap.String("session", s.fullName()), zap.Error(err), remedy(seePools))
 				return netip.Prefix{}, err
 			}
 			return from.Prefix(r.pd), nil
@@ -82,10 +82,10 @@ func (d *daemon) settleRouter(s *session) {
 		case ipv6link.Send:
 			s.fwd.Inject(append(encap.AppendPPPHeader(nil, encap.ProtoIPv6, s.ppp.state.Framing), a.Packet...))
 		case ipv6link.AddRoute:
-			d.noisy.Info("prefix delegated", zap.String("session", s.cfg.Name), zap.Stringer("prefix", a.Prefix))
+			d.noisyPPP.Info("prefix delegated", zap.String("session", s.fullName()), zap.Stringer("prefix", a.Prefix))
 			d.addRoute(s, a.Prefix, netip.Addr{})
 		case ipv6link.RemoveRoute:
-			d.noisy.Info("prefix withdrawn", zap.String("session", s.cfg.Name), zap.Stringer("prefix", a.Prefix))
+			d.noisyPPP.Info("prefix withdrawn", zap.String("session", s.fullName()), zap.Stringer("prefix", a.Prefix))
 			d.removeRoute(s, a.Prefix)
 		case ipv6link.Return:
 			d.pools[s.cfg.PPP.PDPool].Free(r.pd)

@@ -278,6 +278,8 @@ func sessionConfig(c *config.Session) forwarder.SessionConfig {
 		Sequence:       c.SeqNum && c.Sublayer == encap.SublayerDefault,
 		ReorderTimeout: c.ReorderTimeout,
 		ClampMSS:       c.ClampMSS,
+		Isolated:       c.Isolated,
+		MACLimit:       c.MACLimit,
 	}
 	switch c.Pseudowire {
 	case config.PseudowireEthernet:

@@ -1,14 +1,18 @@
 package daemon
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
 	"culvert/forwarder"
+	"culvert/forwarder/bridge"
 	"culvert/forwarder/tuntap"
 	"culvert/internal/config"
 	"culvert/internal/mgmt"
@@ -21,7 +25,16 @@ type shared struct {
 	fwd      *forwarder.Shared
 	offloads tuntap.Offload
 	sessions int
-	lost     bool // the device was removed by somebody else
+	lost     bool  // the device was removed by somebody else
+	aging    timer // of a TAP
+}
+
+func newShared(c *config.Shared) *shared { return &shared{cfg: c, aging: timer{index: -1}} }
+
+// tick tells a TAP's bridge the time.
+func (sh *shared) tick(d *daemon, now time.Time) {
+	sh.fwd.Bridge().Age(now.Sub(d.began))
+	d.timers.set(&sh.aging, sh, now.Add(sh.fwd.Bridge().Tick()))
 }
 
 // errNoShared: the shared device of a session does not exist.
@@ -32,7 +45,7 @@ func (d *daemon) addShared() error {
 	d.shared = make(map[string]*shared, len(d.cfg.Shared))
 	for i := range d.cfg.Shared {
 		c := &d.cfg.Shared[i]
-		sh := &shared{cfg: c}
+		sh := newShared(c)
 		if key, err := d.openShared(sh); err != nil {
 			d.closeShared(sh)
 			return d.fault(c.Line, fmt.Sprintf("shared.%s.%s", c.Name, key), err)
@@ -45,14 +58,24 @@ func (d *daemon) addShared() error {
 // openShared makes one; an error comes with the key that is to blame.
 func (d *daemon) openShared(sh *shared) (key string, err error) {
 	c := sh.cfg
-	dev, queues, err := tuntap.CreateMulti(tuntap.Config{
+	t := tuntap.Config{
 		Name: c.InterfaceName, Kind: tuntap.TUN, MTU: c.MTU, TxQueueLen: c.TxQueueLen, Group: d.cfg.Group, NetNS: c.NetNS,
-	}, d.fwd.Workers())
+	}
+	f := forwarder.SharedConfig{Name: c.Name}
+	if c.TAP != nil {
+		t.Kind, t.Bridge, t.HardwareAddr = tuntap.TAP, c.TAP.Bridge, c.TAP.HardwareAddr
+		if t.HardwareAddr == nil {
+			t.HardwareAddr = randomMAC()
+		}
+		f.Bridge = &bridge.Config{
+			MaxMACs: c.TAP.MaxMACs, Aging: c.TAP.MACAging, Reserved: c.TAP.Reserved, Own: [6]byte(t.HardwareAddr),
+		}
+	}
+	dev, queues, err := tuntap.CreateMulti(t, d.fwd.Workers())
 	if err != nil {
 		return "interface_name", err
 	}
 	sh.dev = dev
-	f := forwarder.SharedConfig{Name: c.Name}
 	for _, q := range queues {
 		f.Queues = append(f.Queues, q)
 	}
@@ -77,11 +100,23 @@ func (d *daemon) openShared(sh *shared) (key string, err error) {
 			return "routes", fmt.Errorf("route %s: %w", r.To, err)
 		}
 	}
+	if c.TAP != nil {
+		sh.tick(d, time.Now())
+	}
 	return "", nil
+}
+
+// randomMAC makes an address of one host that is nobody's (IEEE 802c).
+func randomMAC() net.HardwareAddr {
+	a := make(net.HardwareAddr, 6)
+	_, _ = rand.Read(a) // it never fails
+	a[0] = a[0]&^1 | 2
+	return a
 }
 
 // closeShared removes a shared device, which has no sessions any more.
 func (d *daemon) closeShared(sh *shared) {
+	d.timers.set(&sh.aging, sh, time.Time{})
 	if sh.fwd != nil {
 		d.fwd.RemoveShared(sh.fwd)
 	}
@@ -150,10 +185,34 @@ func (s source) Shared() []mgmt.Shared {
 	defer s.d.mu.Unlock()
 	all := make([]mgmt.Shared, 0, len(s.d.shared))
 	for _, sh := range s.d.shared {
-		all = append(all, mgmt.Shared{
-			Name: sh.cfg.Name, Interface: sh.cfg.InterfaceName, MTU: sh.cfg.MTU, Lost: sh.lost, Offloads: sh.offloads.Names(),
+		m := mgmt.Shared{
+			Name: sh.cfg.Name, Pseudowire: "ppp", Interface: sh.cfg.InterfaceName, MTU: sh.cfg.MTU, Lost: sh.lost, Offloads: sh.offloads.Names(),
 			Sessions: sh.sessions, Destinations: sh.fwd.Routes(), Refused: sh.fwd.Refused(), Drops: dropMap(sh.fwd.Drops()),
-		})
+		}
+		if b := sh.fwd.Bridge(); b != nil {
+			st := b.Stats()
+			m.Pseudowire, m.MACs, m.MACsRefused, m.MACsMoved, m.Flooded = "eth", st.MACs, st.Refused, st.Moved, st.Flooded
+		}
+		all = append(all, m)
 	}
 	return all
+}
+
+// MACs implements mgmt.Source.
+func (s source) MACs(shared string) ([]mgmt.MAC, bool) {
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	sh := s.d.shared[shared]
+	if sh == nil || sh.fwd.Bridge() == nil {
+		return nil, false
+	}
+	table := sh.fwd.Bridge().MACs()
+	all := make([]mgmt.MAC, len(table))
+	for i, m := range table {
+		all[i] = mgmt.MAC{Address: net.HardwareAddr(m.Addr[:]).String(), VLAN: int(m.VLAN), Idle: m.Idle.Seconds()}
+		if e := s.d.byFwd[m.Owner]; e != nil {
+			all[i].Session = e.fullName()
+		}
+	}
+	return all, true
 }

@@ -224,6 +224,7 @@ func (s *session) show() mgmt.Session {
 		Traffic:    traffic(rx, tx),
 		Drops:      dropMap(drops),
 	}
+	m.MACs, m.MACsRefused = s.fwd.MACs()
 	if s.circuit != nil {
 		m.Call = callKind(s.circuit.call.Outgoing())
 	}

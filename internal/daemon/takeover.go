@@ -42,7 +42,7 @@ func (d *daemon) evict(s slot, now time.Time) {
 	if old == nil {
 		return
 	}
-	d.noisy.Info("session taken over by a newer connection of its router", zap.String("session", old.cfg.Name))
+	d.noisyControl.Info("session taken over by a newer connection of its router", zap.String("session", old.fullName()))
 	gone := d.release(old, now)
 	d.tellCallDown(old, gone, takenOver)
 	if gone != nil {
@@ -78,7 +78,7 @@ func (d *daemon) makeRoom(p *config.Peer, who control.Peer, now time.Time) {
 		return
 	}
 	if old := r.quietest(p, who.HostName, who.RouterID); old != nil {
-		d.noisy.Info("control connection taken over by a newer one of its router", zap.String("tunnel", old.cfg.Name))
+		d.noisyControl.Info("control connection taken over by a newer one of its router", zap.String("tunnel", old.cfg.Name))
 		old.conn.Close(now, control.Result{Code: control.StopGeneral, Text: "taken over by a newer connection"})
 	}
 }

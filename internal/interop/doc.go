@@ -23,6 +23,7 @@
 //   - offloads: large transfers with the kernel's own tunnel, and culvert on a kernel with fewer of them
 //   - RFC 1661, 1332, 5072 against pppd (LCP, IPCP, IPV6CP), 1962 (CCP is refused without harm)
 //   - RFC 1334, 1994, 2759 against pppd (PAP, CHAP with MD5, MS-CHAPv2), as authenticator and as peer
+//   - RFC 4303, 4106: L2TP in ESP transport mode, between namespaces of the guest
 //
 // docs/interop.md has the matrix and what the kernel itself can not do.
 //

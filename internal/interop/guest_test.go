@@ -227,18 +227,7 @@ func TestGuestItself(t *testing.T) {
 
 func testGuestItself(t *testing.T, l *link, pseudowire string) {
 	p := useLab(t).peer
-	t.Cleanup(func() { p.quiet(t, "ip netns del A; ip netns del B") })
-	p.run(t, "ip netns add A && ip netns add B && ip link add va netns A type veth peer name vb netns B")
-	for _, e := range []struct {
-		ns, device string
-		addr       netip.Addr
-	}{{"A", "va", l.host}, {"B", "vb", l.peer}} {
-		suffix := "/24"
-		if e.addr.Is6() {
-			suffix = "/64 nodad"
-		}
-		p.run(t, "ip -n %[1]s addr add %[3]s%[4]s dev %[2]s && ip -n %[1]s link set %[2]s up", e.ns, e.device, e.addr, suffix)
-	}
+	l.twoNamespaces(t, p)
 	configA, configB := l.bothTOML(pseudowire)
 	a := startGuest(t, p, "a", "ip netns exec A", configA)
 	b := startGuest(t, p, "b", "ip netns exec B", configB)
@@ -247,15 +236,7 @@ func testGuestItself(t *testing.T, l *link, pseudowire string) {
 		addrA, addrB = pppHost, pppPeer
 	}
 	p.run(t, "until_ok 100 ip netns exec A ping -n -q -c 1 -W 1 %s", addrB)
-	// nc ends with the connection once its input has ended: a receiver's input must not
-	p.run(t, "[ -p /tmp/open ] || mkfifo /tmp/open; head -c %d /job/culvert >/tmp/there", itselfBytes)
-	for _, way := range []struct {
-		from, to *guestCulvert
-		addr     netip.Addr
-	}{{a, b, addrB}, {b, a, addrA}} {
-		p.runFor(t, tcpWait, fmt.Sprintf("%s nc -l -p 5001 <>/tmp/open >/tmp/got & r=$!; until_ok 40 sh -c '%s nc %s 5001 </tmp/there' && wait $r && cmp /tmp/there /tmp/got; c=$?; rm -f /tmp/got; [ $c = 0 ]",
-			way.to.prefix, way.from.prefix, way.addr))
-	}
+	bothWays(t, p, addrA, addrB, itselfBytes)
 	for _, g := range []*guestCulvert{a, b} {
 		g.offloads(t, "udp-gso", "udp-gro")
 		g.noDrops(t)
@@ -269,5 +250,37 @@ func testGuestItself(t *testing.T, l *link, pseudowire string) {
 		} else {
 			t.Logf("%d sends for %d packets, %d receives for %d", sent, s.TxPackets, got, s.RxPackets)
 		}
+	}
+}
+
+// twoNamespaces makes A and B in the guest, joined by a veth with the link's addresses.
+func (l *link) twoNamespaces(t *testing.T, p *peer) {
+	t.Helper()
+	t.Cleanup(func() { p.quiet(t, "ip netns del A; ip netns del B") })
+	p.run(t, "ip netns add A && ip netns add B && ip link add va netns A type veth peer name vb netns B")
+	for _, e := range []struct {
+		ns, device string
+		addr       netip.Addr
+	}{{"A", "va", l.host}, {"B", "vb", l.peer}} {
+		suffix := "/24"
+		if e.addr.Is6() {
+			suffix = "/64 nodad"
+		}
+		p.run(t, "ip -n %[1]s addr add %[3]s%[4]s dev %[2]s && ip -n %[1]s link set %[2]s up", e.ns, e.device, e.addr, suffix)
+	}
+}
+
+// bothWays lets each of the namespaces A and B send size bytes to the other over TCP, and compares them.
+func bothWays(t *testing.T, p *peer, addrA, addrB netip.Addr, size int) {
+	t.Helper()
+	// nc ends with the connection once its input has ended: a receiver's input must not
+	p.run(t, "[ -p /tmp/open ] || mkfifo /tmp/open; head -c %d /job/culvert >/tmp/there", size)
+	for _, way := range []struct {
+		from, to string
+		addr     netip.Addr
+	}{{"A", "B", addrB}, {"B", "A", addrA}} {
+		const prefix = "ip netns exec "
+		p.runFor(t, tcpWait, fmt.Sprintf("%s nc -l -p 5001 <>/tmp/open >/tmp/got & r=$!; until_ok 40 sh -c '%s nc %s 5001 </tmp/there' && wait $r && cmp /tmp/there /tmp/got; c=$?; rm -f /tmp/got; [ $c = 0 ]",
+			prefix+way.to, prefix+way.from, way.addr))
 	}
 }

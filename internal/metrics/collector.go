@@ -43,6 +43,7 @@ var (
 	byWorker = []string{"worker"}
 	byTunnel = []string{"tunnel"}
 	byPool   = []string{"pool"}
+	byShared = []string{"shared"}
 	byReason = []string{"reason"}
 )
 
@@ -85,6 +86,15 @@ var poolColumns = []column[mgmt.Pool]{
 	counter("culvert_pool_exhausted_total", "Requests that found nothing left.", byPool, func(p *mgmt.Pool) uint64 { return p.Exhausted }),
 }
 
+var sharedColumns = []column[mgmt.Shared]{
+	gauge("culvert_shared_sessions", "Sessions on the device.", byShared, func(s *mgmt.Shared) float64 { return float64(s.Sessions) }),
+	gauge("culvert_shared_destinations", "Addresses and prefixes that sessions on a TUN have.", byShared, func(s *mgmt.Shared) float64 { return float64(s.Destinations) }),
+	gauge("culvert_shared_macs", "Ethernet addresses that a TAP has learnt.", byShared, func(s *mgmt.Shared) float64 { return float64(s.MACs) }),
+	counter("culvert_shared_macs_refused_total", "Times that an Ethernet address was not learnt for want of room.", byShared, func(s *mgmt.Shared) uint64 { return s.MACsRefused }),
+	counter("culvert_shared_macs_moved_total", "Times that an Ethernet address has shown somewhere else.", byShared, func(s *mgmt.Shared) uint64 { return s.MACsMoved }),
+	counter("culvert_shared_flooded_frames_total", "Ethernet frames that went to all ports.", byShared, func(s *mgmt.Shared) uint64 { return s.Flooded }),
+}
+
 var dropColumns = []column[mgmt.Drop]{
 	counter("culvert_dropped_packets_total", "Packets dropped by reason.", byReason, func(d *mgmt.Drop) uint64 { return d.Count }),
 }
@@ -101,6 +111,7 @@ type Source interface {
 	Workers() []mgmt.Worker
 	Drops() []mgmt.Drop
 	Pools() []mgmt.Pool
+	Shared() []mgmt.Shared
 	Version() string
 }
 
@@ -122,6 +133,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(info, tunnelInfo.kind, 1, valid(t.Name), t.Transport, valid(t.Local), valid(t.Peer))
 	}
 	collect(to, c.src.Pools(), poolColumns, func(p *mgmt.Pool) string { return p.Name })
+	collect(to, c.src.Shared(), sharedColumns, func(s *mgmt.Shared) string { return s.Name })
 	collect(to, c.src.Drops(), dropColumns, func(d *mgmt.Drop) string { return d.Reason })
 }
 

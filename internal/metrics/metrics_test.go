@@ -53,6 +53,10 @@ func (fake) Pools() []mgmt.Pool {
 	return []mgmt.Pool{{Name: "v4", Size: 10, Used: 3, Exhausted: 1}}
 }
 
+func (fake) Shared() []mgmt.Shared {
+	return []mgmt.Shared{{Name: "tap", Sessions: 3, MACs: 17, MACsRefused: 2, MACsMoved: 1, Flooded: 5}}
+}
+
 // odd is a session with all that text can have.
 var odd = mgmt.Session{
 	Tunnel: "a\xff\"b\\\n", Name: "s 1", Interface: "", State: "up", Traffic: mgmt.Traffic{RxPackets: 1, RxBytes: 1 << 60, TxPackets: 3, TxBytes: 4},
@@ -95,6 +99,8 @@ func TestMetrics(t *testing.T) {
 		`culvert_tunnel_info{local="192.0.2.1:1701",peer="192.0.2.2:1701",transport="udp",tunnel="t1"} 1`,
 		`culvert_dropped_packets_total{reason="cookie"} 5`,
 		`culvert_pool_used{pool="v4"} 3`,
+		`culvert_shared_macs{shared="tap"} 17`,
+		`culvert_shared_flooded_frames_total{shared="tap"} 5`,
 		`go_goroutines `, `process_open_fds `,
 	} {
 		if !strings.Contains(string(text), "\n"+want) {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +23,7 @@ type Changer interface {
 	Disconnect(ctx context.Context, r DisconnectRequest) (DisconnectReport, error)
 	Add(ctx context.Context, r AddRequest) (ReloadReport, error)
 	Delete(ctx context.Context, r DeleteRequest) (ReloadReport, error)
+	Debug(ctx context.Context, r DebugRequest) (LogLevel, error)
 }
 
 // What a Changer's errors may be, for the status of the answer.
@@ -45,6 +47,7 @@ const (
 	pathDisconnect = "/v1/disconnect"
 	pathAdd        = "/v1/add"
 	pathDelete     = "/v1/delete"
+	pathDebug      = "/v1/debug"
 )
 
 // paramDryRun tells what would be done.
@@ -63,6 +66,7 @@ var changes = []change{
 	{pathDisconnect, nil, postDisconnect},
 	{pathAdd, nil, postAdd},
 	{pathDelete, nil, postDelete},
+	{pathDebug, nil, postDebug},
 }
 
 // findChange returns what the path changes, nil for nothing.
@@ -227,3 +231,21 @@ func postDelete(ctx context.Context, c Changer, _ url.Values, text []byte) (body
 	}
 	return answered(c.Delete(ctx, r))
 }
+
+func postDebug(ctx context.Context, c Changer, _ url.Values, text []byte) (body, *statusError) {
+	r, bad := fields[DebugRequest](text)
+	switch {
+	case bad != nil:
+		return nil, bad
+	case r.Kind != LevelOfSubsystem && r.Kind != LevelOfTunnel:
+		return nil, failf(http.StatusBadRequest, "body: kind must be %q or %q, not %q", LevelOfSubsystem, LevelOfTunnel, r.Kind)
+	case r.Name == "":
+		return nil, failf(http.StatusBadRequest, "body: name is missing")
+	case !slices.Contains(debugLevels, r.Level):
+		return nil, failf(http.StatusBadRequest, "body: level must be one of %s, not %q", strings.Join(debugLevels, ", "), r.Level)
+	}
+	return answered(c.Debug(ctx, r))
+}
+
+// debugLevels are what a DebugRequest may ask for.
+var debugLevels = []string{"debug", "info", "warn", "error", LevelDefault}

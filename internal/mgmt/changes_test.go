@@ -49,6 +49,10 @@ func (f *fakeChanger) Disconnect(_ context.Context, r DisconnectRequest) (Discon
 	return DisconnectReport{Sessions: []string{r.Session}}, f.err
 }
 
+func (f *fakeChanger) Debug(_ context.Context, r DebugRequest) (LogLevel, error) {
+	return LogLevel{Kind: r.Kind, Name: r.Name, Level: r.Level, Own: true}, f.err
+}
+
 func (f *fakeChanger) asked() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

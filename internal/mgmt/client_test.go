@@ -35,6 +35,7 @@ func TestClient(t *testing.T) {
 	check(t, []Worker{src.workers[1], src.workers[0]})(c.Workers(ctx))
 	check(t, []Pool{src.pools[1], src.pools[0]})(c.Pools(ctx))
 	check(t, []Shared{src.shared[1], src.shared[0]})(c.Shared(ctx))
+	check(t, []MAC{src.macs[1], src.macs[0]})(c.MACs(ctx, "a/b"))
 	check(t, []Drop{src.drops[1], src.drops[0]})(c.Drops(ctx))
 	check(t, []Session{src.sessions[1]})(client.Collect(c.Sessions(ctx, client.Filter{Tunnel: "t1", State: "establish", Interface: "sub2"})))
 	for _, s := range src.sessions {

@@ -100,9 +100,10 @@ func TestDocumentedFields(t *testing.T) {
 	types := map[string]reflect.Type{
 		"Tunnel": reflect.TypeFor[Tunnel](), "Message": reflect.TypeFor[Message](), "AVP": reflect.TypeFor[AVP](), "Control": reflect.TypeFor[Control](), "Session": reflect.TypeFor[Session](), "PPP": reflect.TypeFor[PPP](),
 		"Link": reflect.TypeFor[Link](), "Echo": reflect.TypeFor[Echo](),
-		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Shared": reflect.TypeFor[Shared](), "Profile": reflect.TypeFor[Profile](), "Config": reflect.TypeFor[Config](), "Version": reflect.TypeFor[version.Info](),
+		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Shared": reflect.TypeFor[Shared](), "MAC": reflect.TypeFor[MAC](), "Profile": reflect.TypeFor[Profile](), "Config": reflect.TypeFor[Config](), "Version": reflect.TypeFor[version.Info](),
 		"ReloadRequest": reflect.TypeFor[ReloadRequest](), "ReloadReport": reflect.TypeFor[ReloadReport](), "Change": reflect.TypeFor[Change](),
 		"Event":        reflect.TypeFor[Event](),
+		"DebugRequest": reflect.TypeFor[DebugRequest](), "LogLevel": reflect.TypeFor[LogLevel](),
 		"DrainRequest": reflect.TypeFor[DrainRequest](), "DrainReport": reflect.TypeFor[DrainReport](),
 		"AddRequest": reflect.TypeFor[AddRequest](), "DeleteRequest": reflect.TypeFor[DeleteRequest](),
 		"DisconnectRequest": reflect.TypeFor[DisconnectRequest](), "DisconnectReport": reflect.TypeFor[DisconnectReport](),
@@ -124,7 +125,7 @@ func TestDocumentedResources(t *testing.T) {
 	text := apiDoc(t)["Resources"]
 	var paths, params []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `GET ([^`]+)`").FindAllStringSubmatch(text, -1) {
-		paths = append(paths, strings.NewReplacer("{tunnel}", "", "/{session}", "").Replace(m[1]))
+		paths = append(paths, strings.NewReplacer("{tunnel}", "", "/{session}", "", "{shared}", "").Replace(m[1]))
 	}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\|").FindAllStringSubmatch(text, -1) {
 		params = append(params, m[1])

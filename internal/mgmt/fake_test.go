@@ -26,6 +26,7 @@ type fakeSource struct {
 	drops    []Drop
 	pools    []Pool
 	shared   []Shared
+	macs     []MAC
 	messages map[string][]Message
 	asked    CaptureRequest
 	closed   atomic.Int32
@@ -83,6 +84,10 @@ func (f *fakeSource) Profiles() []Profile {
 	return []Profile{{Kind: "session", Name: "a"}, {Kind: "ppp", Name: "z", Sessions: 3, Up: 2}, {Kind: "ppp", Name: "b"}}
 }
 
+func (f *fakeSource) Levels() []LogLevel {
+	return []LogLevel{{Kind: LevelOfSubsystem, Name: "ppp", Level: "info"}, {Kind: LevelOfTunnel, Name: "t1", Level: "debug", Own: true}}
+}
+
 func (f *fakeSource) Config() (Config, error) {
 	if f.tunnels == nil {
 		return Config{}, errors.New("out of order")
@@ -96,7 +101,10 @@ func (f *fakeSource) Workers() []Worker { return slices.Clone(f.workers) }
 func (f *fakeSource) Drops() []Drop     { return slices.Clone(f.drops) }
 func (f *fakeSource) Pools() []Pool     { return slices.Clone(f.pools) }
 func (f *fakeSource) Shared() []Shared  { return slices.Clone(f.shared) }
-func (f *fakeSource) Version() string   { return "1.2.3-fake" }
+func (f *fakeSource) MACs(shared string) ([]MAC, bool) {
+	return slices.Clone(f.macs), shared == "a/b"
+}
+func (f *fakeSource) Version() string { return "1.2.3-fake" }
 
 func (f *fakeSource) Sessions() []Session {
 	if f.enter != nil {
@@ -134,6 +142,7 @@ func newFake() *fakeSource {
 		workers: []Worker{{ID: 1, Sessions: 1}, {ID: 0, Sessions: 2, Punted: 3}},
 		drops:   []Drop{{Reason: "unknown_session", Help: "no such session", Count: 2}, {Reason: "cookie", Help: "wrong cookie", Count: 5}},
 		shared:  []Shared{{Name: "b", Interface: "b0", Refused: 3}, {Name: "a", Interface: "a0", Sessions: 7, Destinations: 8, MTU: 1500}},
+		macs:    []MAC{{Address: "02:00:00:00:00:02", VLAN: 7, Session: "t1/s1", Idle: 18.75}, {Address: "02:00:00:00:00:01"}},
 		pools:   []Pool{{Name: "v6", Kind: "ipv6", PrefixLength: 56, Size: 1 << 61, Free: 1 << 61}, {Name: "v4", Kind: "ipv4", PrefixLength: 32, Size: 3, Used: 2, Free: 1, Exhausted: 4}},
 	}
 }

@@ -95,8 +95,11 @@ var operations = map[string]operation{
 	"/v1/drops":                       {id: "listDrops", answer: []Drop{}},
 	"/v1/pools":                       {id: "listPools", answer: []Pool{}},
 	"/v1/shared":                      {id: "listShared", answer: []Shared{}},
+	"/v1/shared/{shared}/macs":        {id: "listMACs", answer: []MAC{}, errors: []int{404}},
 	"/v1/profiles":                    {id: "listProfiles", answer: []Profile{}},
 	"/v1/config":                      {id: "getConfig", answer: Config{}, errors: []int{500}},
+	"/v1/levels":                      {id: "listLevels", answer: []LogLevel{}},
+	"/v1/debug":                       {id: "debug", request: DebugRequest{}, answer: LogLevel{}, errors: changeErrors},
 	"/v1/version":                     {id: "getVersion", answer: version.Info{}},
 	"/v1/capture":                     {id: "capture", content: captureType, errors: []int{404, 409, 500}},
 	"/v1/events":                      {id: "listenToEvents", answer: Event{}, content: eventsType, errors: []int{409}},
@@ -111,7 +114,11 @@ var changeErrors = []int{403, 404, 422, 503}
 
 // requestRules are what the server wants of a body beyond its type.
 var requestRules = map[string]object{
-	"AddRequest":        {"properties": object{"kind": object{"enum": []string{KindTunnel, KindSession}}}, "required": []string{"kind", "text"}},
+	"AddRequest": {"properties": object{"kind": object{"enum": []string{KindTunnel, KindSession}}}, "required": []string{"kind", "text"}},
+	"DebugRequest": {
+		"properties": object{"kind": object{"enum": []string{LevelOfSubsystem, LevelOfTunnel}}, "level": object{"enum": debugLevels}},
+		"required":   []string{"kind", "name", "level"},
+	},
 	"DeleteRequest":     {"minProperties": 1, "maxProperties": 1},
 	"DisconnectRequest": {"minProperties": 1, "maxProperties": 1},
 }
@@ -141,6 +148,8 @@ func describe(t *testing.T) object {
 		switch r.path {
 		case pathTunnel:
 			template = r.path + "{tunnel}" + r.suffix
+		case pathSharedOf:
+			template = r.path + "{shared}" + r.suffix
 		case pathSession:
 			template = r.path + "{tunnel}/{session}"
 		}
@@ -350,7 +359,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 	for _, target := range []string{
 		"/openapi.json", "/v1/tunnels", "/v1/tunnels/t1", "/v1/tunnels/t1/messages", "/v1/sessions", "/v1/sessions/t1/s1",
-		"/v1/workers", "/v1/drops", "/v1/pools", "/v1/shared", "/v1/profiles", "/v1/config", "/v1/version",
+		"/v1/workers", "/v1/drops", "/v1/pools", "/v1/shared", "/v1/shared/a%2Fb/macs", "/v1/shared/none/macs", "/v1/profiles", "/v1/config", "/v1/levels", "/v1/version",
 		"/v1/capture?tunnel=t1&count=1", "/v1/capture?tunnel=busy", "/v1/capture?tunnel=broken", "/v1/capture?tunnel=t1&count=x",
 		"/v1/tunnels/none", "/v1/tunnels/none/messages", "/v1/sessions/t1/none", "/v1/sessions/t1", "/v1/sessions?x=1", "/v1/nothing",
 	} {
@@ -364,6 +373,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{"/v1/disconnect", `{"session":"t1/s1"}`},
 		{"/v1/add", `{"kind":"tunnel","text":""}`},
 		{"/v1/delete", `{"tunnel":"t1"}`},
+		{"/v1/debug", `{"kind":"tunnel","name":"t1","level":"debug"}`},
+		{"/v1/debug", `{"kind":"tunnel","name":"t1","level":"loud"}`},
 		{"/v1/delete", `{}`},
 		{"/v1/drain", "7"},
 		{"/v1/tunnels", ""},
@@ -372,7 +383,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		check("POST", r.target, resp, body)
 	}
 	for _, template := range contract.Templates() {
-		known := strings.NewReplacer("{tunnel}", "t1", "{session}", "s1").Replace(template)
+		known := strings.NewReplacer("{tunnel}", "t1", "{session}", "s1", "{shared}", "a%2Fb").Replace(template)
 		if !asked[known] && template != pathCapture && template != pathEvents {
 			t.Errorf("%s was not asked for", template)
 		}

@@ -23,8 +23,11 @@ const (
 	pathDrops    = "/v1/drops"
 	pathPools    = "/v1/pools"
 	pathShared   = "/v1/shared"
+	pathSharedOf = "/v1/shared/" // a name follows
+	macsOf       = "/macs"       // behind that
 	pathProfiles = "/v1/profiles"
 	pathConfig   = "/v1/config"
+	pathLevels   = "/v1/levels"
 	pathVersion  = "/v1/version"
 	pathCapture  = "/v1/capture"
 	pathEvents   = "/v1/events"
@@ -60,8 +63,10 @@ var routes = []route{
 	{path: pathDrops, answer: getDrops},
 	{path: pathPools, answer: getPools},
 	{path: pathShared, answer: getShared},
+	{path: pathSharedOf, suffix: macsOf, answer: getMACs},
 	{path: pathProfiles, answer: getProfiles},
 	{path: pathConfig, answer: getConfig},
+	{path: pathLevels, answer: getLevels},
 	{path: pathVersion, answer: getVersion},
 	{path: pathCapture, params: captureParams, stream: (*handler).capture},
 	{path: pathEvents, stream: (*handler).events},
@@ -159,6 +164,15 @@ func getShared(src Source, _ string, _ url.Values) (body, *statusError) {
 	return list(all), nil
 }
 
+func getMACs(src Source, name string, _ url.Values) (body, *statusError) {
+	all, ok := src.MACs(name)
+	if !ok {
+		return nil, failf(http.StatusNotFound, "no shared device %q for Ethernet sessions", name)
+	}
+	slices.SortFunc(all, func(a, b MAC) int { return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.VLAN, b.VLAN)) })
+	return list(all), nil
+}
+
 func getProfiles(src Source, _ string, _ url.Values) (body, *statusError) {
 	all := src.Profiles()
 	slices.SortFunc(all, func(a, b Profile) int {
@@ -173,6 +187,10 @@ func getConfig(src Source, _ string, _ url.Values) (body, *statusError) {
 		return nil, failf(http.StatusInternalServerError, "%v", err)
 	}
 	return one(c), nil
+}
+
+func getLevels(src Source, _ string, _ url.Values) (body, *statusError) {
+	return list(src.Levels()), nil
 }
 
 func getVersion(src Source, _ string, _ url.Values) (body, *statusError) {

@@ -27,9 +27,13 @@ type Source interface {
 	Drops() []Drop
 	Pools() []Pool
 	Shared() []Shared
+	// MACs gives the Ethernet addresses that a shared TAP has learnt.
+	MACs(shared string) ([]MAC, bool)
 	Profiles() []Profile
 	// Config gives the configuration that runs.
 	Config() (Config, error)
+	// Levels gives what is logged: the subsystems' levels, then those of tunnels.
+	Levels() []LogLevel
 	// Capture prepares a capture. Errors are those of Refuse.
 	Capture(r CaptureRequest) (Capture, error)
 	// Events is where what happens is published.

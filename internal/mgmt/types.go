@@ -17,7 +17,10 @@ type (
 	Drop              = client.Drop
 	Pool              = client.Pool
 	Shared            = client.Shared
+	MAC               = client.MAC
 	Profile           = client.Profile
+	LogLevel          = client.LogLevel
+	DebugRequest      = client.DebugRequest
 	Config            = client.Config
 	Event             = client.Event
 	ReloadRequest     = client.ReloadRequest
@@ -37,6 +40,9 @@ type (
 const (
 	ProfilePPP          = client.ProfilePPP
 	ProfileSession      = client.ProfileSession
+	LevelOfSubsystem    = client.LevelOfSubsystem
+	LevelOfTunnel       = client.LevelOfTunnel
+	LevelDefault        = client.LevelDefault
 	KindTunnel          = client.KindTunnel
 	KindSession         = client.KindSession
 	KindListen          = client.KindListen

@@ -57,7 +57,7 @@ func run(ctx context.Context, j Job, timeout time.Duration) (res result) {
 
 // report logs a result.
 func (r *Runner) report(j Job, res result) {
-	fields := []zap.Field{zap.String("script", j.Path), zap.String("key", j.Key), zap.Duration("took", res.took)}
+	fields := []zap.Field{zap.String("script", j.Path), j.about(), zap.Duration("took", res.took)}
 	if res.output != "" {
 		fields = append(fields, zap.String("output", res.output))
 	}
@@ -75,6 +75,14 @@ func (r *Runner) report(j Job, res result) {
 	default:
 		r.o.Log.Debug("script", fields...)
 	}
+}
+
+// about says what the job is for, as other logs do.
+func (j *Job) about() zap.Field {
+	if strings.Contains(j.Key, "/") {
+		return zap.String("session", j.Key)
+	}
+	return zap.String("tunnel", j.Key)
 }
 
 // head is an io.Writer that keeps what comes first. exec calls it from one goroutine at a time, for it is both standard

@@ -25,7 +25,7 @@ type Options struct {
 
 // Job is one run of a program.
 type Job struct {
-	Key  string   // jobs of one key run in order
+	Key  string   // jobs of one key run in order: a tunnel's name, or TUNNEL/SESSION
 	Path string   // the program, absolute
 	Args []string // without the program's name
 	Env  []string // "NAME=value", all there is
@@ -92,7 +92,7 @@ func (r *Runner) Run(j Job) bool {
 		if !r.full {
 			r.full = true
 			r.o.Log.Error("script refused: too many wait, or this is the end; further ones are counted, not logged",
-				zap.String("script", j.Path), zap.String("key", j.Key), zap.Uint64("refused", r.stats.Refused))
+				zap.String("script", j.Path), j.about(), zap.Uint64("refused", r.stats.Refused))
 		}
 		return false
 	}

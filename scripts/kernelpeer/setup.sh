@@ -157,7 +157,7 @@ cp "$R/etc/ppp/chap-secrets" "$R/etc/ppp/pap-secrets"; chmod 600 "$R"/etc/ppp/*-
 
 # 4. modules: those named here with all that they depend on; init.sh loads the "eager" ones
 eager="virtio_pci virtio_console virtio_net l2tp_core l2tp_netlink l2tp_ip l2tp_ip6 l2tp_eth ppp_generic pppox l2tp_ppp"
-lazy="9p 9pnet_virtio veth tun dummy bridge 8021q macvlan sch_netem sch_tbf ppp_async ppp_synctty ppp_deflate bsd_comp ppp_mppe l2tp_debugfs nf_tables nf_conntrack act_mirred cls_u32 ifb"
+lazy="esp4 esp6 xfrm_user gcm seqiv echainiv ctr ghash-generic drbg 9p 9pnet_virtio veth tun dummy bridge 8021q macvlan sch_netem sch_tbf ppp_async ppp_synctty ppp_deflate bsd_comp ppp_mppe l2tp_debugfs nf_tables nf_conntrack act_mirred cls_u32 ifb"
 D=$R/lib/modules/$kver; mkdir -p "$D"
 declare -A dep seen
 while IFS=: read -r mod deps; do n=$(basename "$mod" .ko); dep[${n//-/_}]="$mod:$deps"; done <"$M/modules.dep"
