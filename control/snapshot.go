@@ -243,20 +243,20 @@ func (s *Session) snapshot(c *snapshot.Codec) {
 	c.Time(&s.deadline)
 }
 
-func (x *Call) snapshot(c *snapshot.Codec) {
-	c.Bools(&x.Outgoing, &x.ForceSublayer, &x.TieBreaker)
-	snapshot.Int(c, &x.PseudowireType)
-	c.String(&x.RemoteEndID)
-	snapshot.Int(c, &x.LocalSessionID)
-	snapshot.Int(c, &x.CookieLen)
-	snapshot.Int(c, &x.Sublayer)
-	snapshot.Int(c, &x.Sequencing)
-	snapshot.Int(c, &x.Circuit)
-	snapshot.Int(c, &x.TxConnectSpeed)
-	snapshot.Int(c, &x.RxConnectSpeed)
-	snapshot.Int(c, &x.PhysicalChannelID)
-	if err := x.Check(); err != nil {
-		c.Failf("%v", err)
+func (c *Call) snapshot(s *snapshot.Codec) {
+	s.Bools(&c.Outgoing, &c.ForceSublayer, &c.TieBreaker)
+	snapshot.Int(s, &c.PseudowireType)
+	s.String(&c.RemoteEndID)
+	snapshot.Int(s, &c.LocalSessionID)
+	snapshot.Int(s, &c.CookieLen)
+	snapshot.Int(s, &c.Sublayer)
+	snapshot.Int(s, &c.Sequencing)
+	snapshot.Int(s, &c.Circuit)
+	snapshot.Int(s, &c.TxConnectSpeed)
+	snapshot.Int(s, &c.RxConnectSpeed)
+	snapshot.Int(s, &c.PhysicalChannelID)
+	if err := c.Check(); err != nil {
+		s.Failf("%v", err)
 	}
 }
 

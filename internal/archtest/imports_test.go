@@ -22,7 +22,7 @@ var mayKnow = map[string][]string{
 	"forwarder/netio":   {"encap", "snapshot"},
 	"forwarder/offload": {"encap"},
 	"forwarder/tuntap":  {"encap"},
-	"internal/auth":     {"pppfsm"},
+	"internal/auth":     {"pppfsm", "snapshot"},
 	"internal/config":   {"control", "encap", "internal/auth", "internal/ipv6link", "internal/pool", "pppfsm"},
 	"internal/doctor":   {},
 	"internal/ipv6link": {"encap"},
