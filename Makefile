@@ -83,7 +83,7 @@ interop: build ## against a real Linux kernel and pppd in QEMU
 	@CGO_ENABLED=0 CULVERT_BIN=$(BUILD)/test/culvert VERBOSE=1 scripts/gotest.sh interop -tags interop -timeout 15m ./internal/interop
 
 .PHONY: e2e
-e2e: build ## what users rely on, with the real programs: reloading under traffic (root; IPsec is in interop)
+e2e: build ## what users rely on, with the real programs: reloads under traffic, the quick start (root; IPsec is in interop)
 	@CGO_ENABLED=0 CULVERT_BIN=$(BIN) VERBOSE=1 scripts/gotest.sh e2e -tags e2e -count=1 -timeout 10m -run '^TestE2E' ./internal/proof
 
 .PHONY: arm64

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"culvert/client"
 	"culvert/internal/mgmt"
@@ -14,11 +16,11 @@ import (
 // source is a culvert with two sessions.
 type source struct{ mgmt.Source }
 
-func (source) Sessions() []client.Session {
-	return []client.Session{
+func (source) Sessions() iter.Seq[client.Session] {
+	return slices.Values([]client.Session{
 		{Tunnel: "access", Name: "line1", Interface: "sub1", State: "up"},
 		{Tunnel: "access", Name: "line2", Interface: "sub2", State: "authenticate"},
-	}
+	})
 }
 
 func (source) Session(string, string) (client.Session, bool) { return client.Session{}, false }

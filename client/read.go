@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"net/url"
+	"time"
 
 	"culvert/internal/version"
 )
@@ -76,6 +77,11 @@ func (c *Client) Workers(ctx context.Context) ([]Worker, error) {
 
 // Drops lists all reasons for which packets are dropped.
 func (c *Client) Drops(ctx context.Context) ([]Drop, error) { return one[[]Drop](ctx, c, "/v1/drops") }
+
+// Diagnose has culvert watch a tunnel for a while, at most 30 s, and say what is wrong with it.
+func (c *Client) Diagnose(ctx context.Context, tunnel string, wait time.Duration) ([]Finding, error) {
+	return one[[]Finding](ctx, c, TunnelPath(tunnel)+"/doctor"+query(map[string]string{"wait": wait.String()}))
+}
 
 // Levels lists what is logged: the subsystems' levels, then those of tunnels.
 func (c *Client) Levels(ctx context.Context) ([]LogLevel, error) {

@@ -201,6 +201,16 @@ type Config struct {
 	Text string `json:"text"` // TOML without comments, secrets hidden
 }
 
+// Finding is what `doctor --tunnel` has found.
+type Finding struct {
+	Check    string `json:"check"`
+	Level    string `json:"level"`             // "good", "note" or "bad"
+	Session  string `json:"session,omitempty"` // full name; without: the tunnel's own
+	Found    string `json:"found"`
+	Evidence string `json:"evidence,omitempty"`
+	Remedy   string `json:"remedy,omitempty"`
+}
+
 // LogLevel is from where on something is logged.
 type LogLevel struct {
 	Kind  string `json:"kind"` // "subsystem", or "tunnel": all that is about it

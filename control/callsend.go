@@ -98,7 +98,7 @@ func (s *Session) sendPending() {
 		}
 		s.report(&m)
 	case WEN:
-		m.CircuitErrors = s.errors
+		m.CircuitErrors = s.warning.errors
 	case CDN:
 		m.Result = s.result.clip(maxResultText)
 		if s.refused {

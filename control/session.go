@@ -15,15 +15,15 @@ type Session struct {
 	call          Call
 	machine       *table
 	state         State
-	pending       messageSet // waits in Conn.answers
 	queued        bool
-	refused       bool // exists only until its CDN is sent
+	refused       bool       // exists only until its CDN is sent
+	pending       messageSet // waits in Conn.answers
 	local, remote encap.SessionID
 	previous      encap.SessionID // see SessionReady
-	localCookie   encap.Cookie    // what arrives
+	serial        uint32
+	localCookie   encap.Cookie // what arrives
 	remoteCookie  encap.Cookie
 	tie           uint64
-	serial        uint32
 	// What the peer wants to receive, and what it told.
 	peerSublayer   SublayerType
 	peerSequencing Sequencing
@@ -31,10 +31,15 @@ type Session struct {
 	reported       CircuitStatus // what the peer knows of our circuit
 	peerTx, peerRx uint64
 	result         Result // of a CDN that waits
-	errors         CircuitErrors
-	errorsAt       time.Time // of the last WEN
+	warning        *warning
 	deadline       time.Time // in settling
 	links          [numLinks]link
+}
+
+// warning is the last WEN.
+type warning struct {
+	errors CircuitErrors
+	at     time.Time
 }
 
 // wenInterval is the shortest time between two WENs (RFC 3931 section 6.13).
@@ -128,11 +133,11 @@ func (s *Session) SetCircuit(now time.Time, status CircuitStatus) {
 // ReportErrors sends the counters of our circuit by a WEN. It does nothing and returns false within 60 s of the last one
 // or when the session is not established.
 func (s *Session) ReportErrors(now time.Time, errors CircuitErrors) bool {
-	if s.state != Established || !s.errorsAt.IsZero() && now.Sub(s.errorsAt) < wenInterval {
+	if s.state != Established || s.warning != nil && now.Sub(s.warning.at) < wenInterval {
 		return false
 	}
 	s.conn.ep.now = now
-	s.errors, s.errorsAt = errors, now
+	s.warning = &warning{errors, now}
 	s.queue(WEN)
 	s.conn.ep.settle(s.conn)
 	return true

@@ -236,10 +236,12 @@ func (s *Session) snapshot(c *snapshot.Codec) {
 	snapshot.Int(c, &s.result.Code)
 	snapshot.Int(c, &s.result.Error)
 	c.String(&s.result.Text)
-	for _, n := range s.errors.counters() {
-		snapshot.Int(c, n)
-	}
-	c.Time(&s.errorsAt)
+	snapshot.Maybe(c, &s.warning, func(w *warning) {
+		for _, n := range w.errors.counters() {
+			snapshot.Int(c, n)
+		}
+		c.Time(&w.at)
+	})
 	c.Time(&s.deadline)
 }
 

@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed openapi.json
 var OpenAPI []byte
+
+// Configuration is the reference of the configuration file, in Markdown.
+//
+//go:embed configuration.md
+var Configuration string

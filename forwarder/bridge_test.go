@@ -3,7 +3,6 @@ package forwarder
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -133,6 +132,11 @@ func TestBridgeOut(t *testing.T) {
 	f := ether(mac(2), tapMAC, plainPayload)
 	r.wires[0].put(f)
 	r.arrives(f, 3)
+	r.shared.Bridge().Age(time.Hour)
+	r.wires[0].put(f)
+	r.arrives(f, 0, 1, 2, 3)
+	r.from(3, moved)
+	r.wires[1].expect(moved)
 	r.sessions[3].SetLink(LinkState{})
 	r.wires[0].put(f)
 	r.arrives(f, 0, 1, 2)
@@ -378,28 +382,6 @@ func TestBridgeSuper(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.dropped(DropTooBig, uint64(len(want)))
-}
-
-// TestBridgeManySessions: a flood of more copies than a loop has buffers for reaches everybody once.
-func TestBridgeManySessions(t *testing.T) {
-	const n = 3*batchPackets + 5
-	r := newBridgeRig(t, n, func(_ int, c *SessionConfig) { c.Isolated = false })
-	for round, send := range []func([]byte){r.wires[0].put, func(b []byte) { r.from(0, b) }} {
-		f := ether(everyone, mac(0), append(slices.Clone(plainPayload), byte(round)))
-		send(f)
-		got := map[string]int{}
-		for range n - round {
-			got[string(r.peer.recv(soon))]++
-		}
-		for i := round; i < n; i++ {
-			if c := got[string(append(r.tun.header(r.cfgs[i]).AppendTo(nil), f...))]; c != 1 {
-				t.Fatalf("round %d: session %d got it %d times", round, i, c)
-			}
-		}
-	}
-	if _, errs := r.f.AddSessions([]NewSession{{r.tun, SessionConfig{Name: "p", Pseudowire: PPP, LocalID: 9, PeerID: 9, Shared: r.shared}}}); !errors.Is(errs[0], ErrSharedKind) {
-		t.Errorf("PPP on a TAP: %v", errs[0])
-	}
 }
 
 // TestBridgePathAllocatesNothing counts the allocations of the process while frames go from one shared TAP through a session

@@ -24,7 +24,7 @@ const (
 )
 
 // CaptureConfig says what is captured: what belongs to a tunnel, to one of its sessions, or to an address of a peer. One
-// of Tunnel and Peer is set.
+// of Tunnel and Peer is set; both mean either.
 type CaptureConfig struct {
 	Tunnel, Session string // names; a Session needs its Tunnel
 	Peer            netip.Addr
@@ -171,7 +171,7 @@ func (t *tap) take(all []CapturedPacket) []CapturedPacket {
 // wants tells whether packets of a session, nil for an unknown one, with somebody belong to the capture.
 func (t *tap) wants(s *Session, with netip.Addr) bool {
 	switch {
-	case t.cfg.Peer.IsValid():
+	case t.cfg.Peer.IsValid() && (with.Unmap().WithZone("") == t.cfg.Peer || t.cfg.Tunnel == ""):
 		return with.Unmap().WithZone("") == t.cfg.Peer
 	case s == nil || s.tunnel.cfg.Name != t.cfg.Tunnel:
 		return false

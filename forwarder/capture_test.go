@@ -294,3 +294,26 @@ func TestCaptureControl(t *testing.T) {
 		c.Close()
 	}
 }
+
+// TestCaptureEither: a tunnel and an address of a peer together are what belongs to one of them.
+func TestCaptureEither(t *testing.T) {
+	peer, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	own, foreign := &Session{tunnel: &Tunnel{cfg: TunnelConfig{Name: "t"}}}, &Session{tunnel: &Tunnel{cfg: TunnelConfig{Name: "u"}}}
+	either, alone := &tap{cfg: CaptureConfig{Tunnel: "t", Peer: peer}}, &tap{cfg: CaptureConfig{Peer: peer}}
+	for _, tt := range []struct {
+		s             *Session
+		with          netip.Addr
+		either, alone bool
+	}{
+		{own, peer, true, true},
+		{own, other, true, false},
+		{foreign, peer, true, true},
+		{foreign, other, false, false},
+		{nil, peer, true, true},
+		{nil, other, false, false},
+	} {
+		if either.wants(tt.s, tt.with) != tt.either || alone.wants(tt.s, tt.with) != tt.alone {
+			t.Errorf("%+v", tt)
+		}
+	}
+}

@@ -43,7 +43,7 @@ func (d *drops) addTo(s *Drops) {
 	}
 }
 
-// dropped counts packets of the session. Most sessions never drop any, so the counters, 200 bytes, are made at the first
+// dropped counts packets of the session. Most sessions never drop any, so the counters, 210 bytes, are made at the first
 // one: the one place of the path that allocates, once a session.
 func (s *Session) dropped(r DropReason, n int) {
 	p := s.drops.Load()

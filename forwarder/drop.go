@@ -28,6 +28,7 @@ const (
 	DropReserved                      // Ethernet group that bridges keep to one link (IEEE 802.1Q section 8.6.3)
 	DropSamePort                      // Ethernet destination is where the frame came from (IEEE 802.1Q section 8.6.1)
 	DropIsolated                      // Ethernet destination is at a session that exchanges no frames with this one
+	DropFlood                         // more Ethernet frames for all than a shared device may copy
 	DropLinkLocal                     // address of one link on a device that is shared by many (RFC 4291 section 2.5.6)
 	DropTooBig                        // does not fit the path; its sender was told where that is possible
 	DropSendFull                      // underlay socket stayed full, or its interface's queue
@@ -57,6 +58,7 @@ var dropNames = [numDropReasons]struct{ name, help string }{
 	DropReserved:    {"reserved_mac", "Ethernet destination 01-80-C2-00-00-0x, which a bridge does not forward"},
 	DropSamePort:    {"same_port", "Ethernet destination that is where the frame came from"},
 	DropIsolated:    {"isolated", "Ethernet destination at another isolated session of a shared device"},
+	DropFlood:       {"flood", "Ethernet frame for all sessions of a shared device, which has copied too many"},
 	DropLinkLocal:   {"link_local", "IPv6 link-local or multicast, which means nothing on a shared device"},
 	DropTooBig:      {"too_big", "larger than the path allows"},
 	DropSendFull:    {"send_full", "underlay socket or interface queue stayed full"},

@@ -263,6 +263,9 @@ func (f *Forwarder) RemoveSessions(all []*Session) {
 	}
 }
 
+// Config is what the session was added with; it must not be changed.
+func (s *Session) Config() *SessionConfig { return &s.cfg }
+
 // Name is the configured name.
 func (s *Session) Name() string { return s.cfg.Name }
 

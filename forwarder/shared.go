@@ -18,6 +18,9 @@ type SharedConfig struct {
 	Name string
 	// Bridge is for a TAP; nil: the device is a TUN.
 	Bridge *bridge.Config
+	// Floods is how many copies a second each worker makes of what is flooded to sessions; 0: as many as it can. What is
+	// more is dropped.
+	Floods int
 	// Queues are the device's files, one a worker; they stay the caller's.
 	Queues []Device
 	// Merge is what the device takes super-packets of.
@@ -30,6 +33,7 @@ type SharedConfig struct {
 type Shared struct {
 	cfg     SharedConfig
 	bridge  *bridge.Bridge[Session] // nil: a TUN
+	floods  []budget                // [worker], each its outbound loop's
 	routes  lpm.Table[Session]
 	refused atomic.Uint64
 	drops   drops // of packets that are no session's
@@ -49,7 +53,7 @@ func (f *Forwarder) AddShared(cfg SharedConfig) (*Shared, error) {
 	}
 	sh := &Shared{cfg: cfg}
 	if cfg.Bridge != nil {
-		sh.bridge = bridge.New[Session](*cfg.Bridge)
+		sh.bridge, sh.floods = bridge.New[Session](*cfg.Bridge), make([]budget, len(f.workers))
 	}
 	for _, w := range f.workers {
 		err := ErrClosed

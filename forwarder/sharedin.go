@@ -43,7 +43,7 @@ func (in *inbound) bridge(s *Session, buf []byte, front int) {
 	to, v := s.shared.bridge.Decide(s.port, frame)
 	switch {
 	case v == bridge.Flood:
-		if s.shared.bridge.Reaches(s.port) {
+		if s.shared.bridge.Reaches(s.port) > 0 {
 			in.hand(in.id, handed{from: s}, frame)
 		}
 		in.pass(s, buf, front)

@@ -2,6 +2,7 @@ package forwarder
 
 import (
 	"errors"
+	"time"
 
 	"culvert/encap"
 	"culvert/forwarder/bridge"
@@ -132,6 +133,14 @@ func (o *outbound) flood(sh *Shared, from *Session, buf []byte) {
 	if from != nil {
 		port = from.port
 	}
+	if sh.cfg.Floods > 0 && !sh.floods[o.id].spend(sh.bridge.Reaches(port), sh.cfg.Floods, o.f.clock()) {
+		if from == nil {
+			o.nobodys(sh, DropFlood)
+		} else {
+			o.drop(from, DropFlood)
+		}
+		return
+	}
 	sh.bridge.Each(port, func(s *Session) {
 		if s.link.Load()&linkEthernet == 0 {
 			return // no port yet, or none any more
@@ -148,6 +157,28 @@ func (o *outbound) flood(sh *Shared, from *Session, buf []byte) {
 	if !reached && from == nil {
 		o.nobodys(sh, DropNoRoute)
 	}
+}
+
+// budget bounds the copies that one loop makes. A tenth of a second's may be made at once, and then one frame's more,
+// however many sessions there are: so it is never too small for any frame.
+type budget struct {
+	spent  int // copies that count still
+	before time.Duration
+}
+
+// spend asks for n copies of a frame, where rate are made in a second.
+func (b *budget) spend(n, rate int, now time.Duration) bool {
+	each := time.Second / time.Duration(rate)
+	if back := int((now - b.before) / each); back >= b.spent {
+		b.spent, b.before = 0, now
+	} else {
+		b.spent, b.before = b.spent-back, b.before+time.Duration(back)*each
+	}
+	if b.spent > rate/10 {
+		return false
+	}
+	b.spent += n
+	return true
 }
 
 // route finds the session of an IP packet from the kernel, or says why there is none.

@@ -105,6 +105,15 @@ func (t *Tunnel) PathMTU() int { return int(t.pathMTU.Load()) }
 // the path when asked: an IPsec policy for our port (ipsec.md) does not apply to a socket that has another.
 const toldProbes = 10
 
+// KernelMTU is what the kernel believes of the path just now, in bytes, 0: there is no route.
+func (t *Tunnel) KernelMTU() int {
+	mtu, err := netio.PathMTU(t.cfg.Transport, t.cfg.Local, t.cfg.Peer)
+	if err != nil {
+		return 0
+	}
+	return mtu
+}
+
 // ProbePathMTU asks the kernel for the path MTU, which it forgets and learns anew by itself, and tells whether ours
 // changed. To be called once a minute, by one goroutine.
 func (t *Tunnel) ProbePathMTU() bool {

@@ -12,7 +12,8 @@ const (
 const idleLooks = 16
 
 // activity follows the data that passes a link: nobody tells a Link about
-// packets, but its owner about their number.
+// packets, but its owner about their number. It is nil where the configuration
+// asks for nothing that needs it.
 type activity struct {
 	// received and passed are the data packets from the peer, and those in
 	// both directions, as Traffic told last.
@@ -22,7 +23,7 @@ type activity struct {
 	echoSeen, idleSeen uint64
 	// idleSince is when a look found new data last, idleAt when the next
 	// is due, endAt when the session timeout is; zero: not running.
-	idleSince, idleAt, endAt time.Time
+	idleSince, idleAt, endAt moment
 	// idle says that the link ends for idleness.
 	idle bool
 }
@@ -31,7 +32,16 @@ type activity struct {
 // and sent to it so far; only whether the numbers grow matters. Call it
 // before Tick when Config.EchoAdaptive or Config.IdleTimeout are set.
 func (l *Link) Traffic(received, sent uint64) {
-	l.received, l.passed = received, received+sent
+	if l.activity != nil {
+		l.received, l.passed = received, received+sent
+	}
+}
+
+func newActivity(c *Config) *activity {
+	if !c.EchoAdaptive && c.IdleTimeout <= 0 && c.SessionTimeout <= 0 {
+		return nil
+	}
+	return &activity{}
 }
 
 // watch starts the timeouts when the first network protocol comes up.
@@ -60,7 +70,11 @@ func (l *Link) look() {
 }
 
 // stop ends the timeouts with the Network phase.
-func (a *activity) stop() { a.idleAt, a.endAt = time.Time{}, time.Time{} }
+func (a *activity) stop() {
+	if a != nil {
+		a.idleAt, a.endAt = 0, 0
+	}
+}
 
 // quiet says whether the peer sent no data since it was asked last.
 func (a *activity) quiet() bool {
@@ -73,6 +87,7 @@ func (a *activity) quiet() bool {
 // idle or up for too long.
 func (l *Link) tickActivity() {
 	switch {
+	case l.activity == nil:
 	case !l.endAt.IsZero() && !l.now.Before(l.endAt):
 		l.lcp.closeFor(sessionReason)
 	case l.idleAt.IsZero() || l.now.Before(l.idleAt):

@@ -3,7 +3,6 @@ package pppfsm
 import (
 	"crypto/subtle"
 	"hash/fnv"
-	"time"
 )
 
 // clientState is where our own authentication is.
@@ -29,7 +28,7 @@ type authClient struct {
 	sends uint16
 	// deadline is when the proof is repeated, or when we no longer wait;
 	// zero: no timer.
-	deadline time.Time
+	deadline moment
 	// name is ours.
 	name string
 	// seen is a hash of the Challenge answered, to tell a repetition.
@@ -202,7 +201,7 @@ func (c *authClient) verified(msg []byte) bool {
 }
 
 func (c *authClient) succeed(l *Link) {
-	c.state, c.proven, c.deadline, c.proof = clientDone, true, time.Time{}, nil
+	c.state, c.proven, c.deadline, c.proof = clientDone, true, 0, nil
 	l.authenticated()
 }
 

@@ -89,7 +89,7 @@ func (l *Link) receiveAuth(p encap.PPPProtocol, info []byte) {
 // AuthResult is the answer to the AuthRequest with that ID. It does nothing
 // when the link has moved on since.
 func (l *Link) AuthResult(now time.Time, id uint32, a AuthAnswer) {
-	l.now = now
+	l.now = momentOf(now)
 	if l.auth == nil || l.auth.server.state != serverAsking || l.auth.server.request != id {
 		l.count.Ignored++
 		return

@@ -3,7 +3,6 @@ package pppfsm
 import (
 	"encoding/hex"
 	"strings"
-	"time"
 )
 
 // serverState is where the peer's authentication is.
@@ -32,7 +31,7 @@ type authServer struct {
 	request uint32
 	// deadline is when the Challenge is repeated or a new one due, or when
 	// we no longer wait; zero: no timer.
-	deadline time.Time
+	deadline moment
 	// value is that of the Challenge.
 	value [16]byte
 	// name is the peer's, message what it was told: it is told again when
@@ -165,7 +164,7 @@ func (s *authServer) judge(l *Link, a AuthAnswer) {
 		s.refuse(l, "peer failed to authenticate itself with "+s.method.title(), a.Message)
 		return
 	}
-	s.state, s.proven, s.message, s.deadline = serverDone, true, a.Message, time.Time{}
+	s.state, s.proven, s.message, s.deadline = serverDone, true, a.Message, 0
 	if d := l.cfg.Auth.CHAPInterval; d > 0 && s.method != AuthPAP {
 		s.deadline = l.now.Add(d)
 	}

@@ -112,7 +112,7 @@ func connect(tb testing.TB, ca, cb Config, rnd io.Reader) [2]*Link {
 }
 
 // maxLinkBytes is the heap budget of a link at rest.
-const maxLinkBytes = 1536
+const maxLinkBytes = 1152
 
 // TestMemoryPerLink measures what an established link costs.
 func TestMemoryPerLink(t *testing.T) {

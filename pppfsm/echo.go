@@ -9,14 +9,14 @@ import (
 // echo is LCP's keepalive (RFC 1661 §5.8).
 type echo struct {
 	// echoAt is when the next Echo-Request is due, zero: never.
-	echoAt time.Time
+	echoAt moment
 	// echoID is the identifier of the last one; echoMissed of them in a
 	// row have no reply.
 	echoID     uint8
 	echoMissed uint8
 	// echoSent is when the last one was sent, history what became of the
 	// last 16.
-	echoSent time.Time
+	echoSent moment
 	history  [echoHistory]echoResult
 }
 
@@ -31,7 +31,7 @@ func (c *lcp) startEcho() {
 	}
 }
 
-func (c *lcp) stopEcho() { c.echoAt = time.Time{} }
+func (c *lcp) stopEcho() { c.echoAt = 0 }
 
 // tickEcho sends the Echo-Request that is due, or ends the link when too many
 // stayed without a reply. Data of the peer is as good as one where the

@@ -207,7 +207,9 @@ func (c *lcp) rejected(o option) {
 
 func (c *lcp) up() {
 	c.reason, c.collisions = "", 0
-	c.link.activity.idle = false
+	if a := c.link.activity; a != nil {
+		a.idle = false
+	}
 	c.startEcho()
 	c.link.authenticate()
 }
@@ -220,7 +222,7 @@ func (c *lcp) down() {
 func (c *lcp) finished() {
 	c.collisions = 0
 	c.link.phase = PhaseTerminate
-	c.link.emit(Finished{Reason: c.reason, Idle: c.link.activity.idle})
+	c.link.emit(Finished{Reason: c.reason, Idle: c.link.activity != nil && c.link.idle})
 }
 
 // rejectProtocol answers a frame of a protocol nobody here speaks

@@ -18,7 +18,7 @@ const maxPending = 64
 type Link struct {
 	cfg    *Config
 	rnd    io.Reader
-	now    time.Time
+	now    moment
 	lcp    lcp
 	ipcp   ipcp
 	ipv6cp ipv6cp
@@ -28,7 +28,7 @@ type Link struct {
 	// AuthRequests.
 	auth  *auth
 	asked uint32
-	activity
+	*activity
 	// phase is kept by phase.go; bare says that control frames leave FF 03
 	// out; framing is what the last LinkOpened said.
 	phase   Phase
@@ -45,14 +45,14 @@ func NewLink(cfg Config, rnd io.Reader) *Link { return NewLinkOf(cfg.Normal(), r
 // NewLinkOf does the same with a Config that came out of Normal. Any number of
 // links may have the same one, which is 328 bytes; it must not change.
 func NewLinkOf(cfg *Config, rnd io.Reader) *Link {
-	l := &Link{cfg: cfg, rnd: rnd}
+	l := &Link{cfg: cfg, rnd: rnd, activity: newActivity(cfg)}
 	l.bare = l.cfg.Framing == FramingBare
 	var ids [3]byte
 	l.random(ids[:])
-	l.lcp.machine = machine{link: l, p: &l.lcp, proto: encap.ProtoLCP, lastID: ids[0]}
+	l.lcp.machine = machine{link: l, proto: encap.ProtoLCP, lastID: ids[0]}
 	l.lcp.silent, l.lcp.passive = l.cfg.Silent, l.cfg.Passive
-	l.ipcp.machine = machine{link: l, p: &l.ipcp, proto: encap.ProtoIPCP, lastID: ids[1]}
-	l.ipv6cp.machine = machine{link: l, p: &l.ipv6cp, proto: encap.ProtoIPv6CP, lastID: ids[2]}
+	l.ipcp.machine = machine{link: l, proto: encap.ProtoIPCP, lastID: ids[1]}
+	l.ipv6cp.machine = machine{link: l, proto: encap.ProtoIPv6CP, lastID: ids[2]}
 	return l
 }
 
@@ -60,7 +60,7 @@ func NewLinkOf(cfg *Config, rnd io.Reader) *Link {
 // up, else when Up is called. On a link that finished it starts again; on a
 // link that is up it does nothing.
 func (l *Link) Open(now time.Time) {
-	l.now = now
+	l.now = momentOf(now)
 	l.lcp.step(evOpen, packet{}, answer{})
 	l.settle()
 }
@@ -69,7 +69,7 @@ func (l *Link) Open(now time.Time) {
 // told reason in a Terminate-Request (its first 64 bytes), and Finished comes
 // out when it answered or Max-Terminate is reached.
 func (l *Link) Close(now time.Time, reason string) {
-	l.now = now
+	l.now = momentOf(now)
 	l.lcp.closeFor(reason)
 	l.settle()
 }
@@ -90,7 +90,7 @@ func (l *Link) CloseIPv6(now time.Time, reason string) {
 }
 
 func (l *Link) closeNetwork(now time.Time, m *machine, reason string) {
-	l.now = now
+	l.now = momentOf(now)
 	if m.state > Starting {
 		m.closeFor(reason)
 	}
@@ -100,7 +100,7 @@ func (l *Link) closeNetwork(now time.Time, m *machine, reason string) {
 // Up says that the lower layer is ready to carry frames. It does nothing when
 // it was up already.
 func (l *Link) Up(now time.Time) {
-	l.now = now
+	l.now = momentOf(now)
 	if l.lcp.state <= Starting {
 		l.lcp.step(evUp, packet{}, answer{})
 	}
@@ -111,7 +111,7 @@ func (l *Link) Up(now time.Time) {
 // starts again from the beginning at the next Up. It does nothing when it was
 // down already.
 func (l *Link) Down(now time.Time) {
-	l.now = now
+	l.now = momentOf(now)
 	if l.lcp.state > Starting {
 		l.lcp.step(evDown, packet{}, answer{})
 	}
@@ -121,7 +121,7 @@ func (l *Link) Down(now time.Time) {
 
 // Tick runs the timers that are due at now. Calling it early does nothing.
 func (l *Link) Tick(now time.Time) {
-	l.now = now
+	l.now = momentOf(now)
 	l.lcp.tick()
 	l.lcp.tickEcho()
 	l.tickAuth()
@@ -135,19 +135,23 @@ func (l *Link) Tick(now time.Time) {
 // It changes with every call but Take, Traffic and Status.
 func (l *Link) Deadline() time.Time {
 	d := l.lcp.deadline
-	for _, t := range [...]time.Time{l.lcp.echoAt, l.ipcp.deadline, l.ipv6cp.deadline, l.idleAt, l.endAt} {
-		if d.IsZero() || (!t.IsZero() && t.Before(d)) {
+	sooner := func(t moment) {
+		if d.IsZero() || !t.IsZero() && t.Before(d) {
 			d = t
 		}
 	}
-	if a := l.auth; a != nil {
-		for _, t := range [...]time.Time{a.server.deadline, a.client.deadline} {
-			if d.IsZero() || (!t.IsZero() && t.Before(d)) {
-				d = t
-			}
-		}
+	sooner(l.lcp.echoAt)
+	sooner(l.ipcp.deadline)
+	sooner(l.ipv6cp.deadline)
+	if a := l.activity; a != nil {
+		sooner(a.idleAt)
+		sooner(a.endAt)
 	}
-	return d
+	if a := l.auth; a != nil {
+		sooner(a.server.deadline)
+		sooner(a.client.deadline)
+	}
+	return d.Time()
 }
 
 // Take returns the actions that came out since the last call, in order, and
@@ -211,7 +215,7 @@ func (l *Link) random(b []byte) {
 			return
 		}
 	}
-	x := uint64(l.now.UnixNano()) ^ uint64(l.count.FramesIn)<<32 ^ uint64(l.lcp.magic)
+	x := uint64(l.now) ^ uint64(l.count.FramesIn)<<32 ^ uint64(l.lcp.magic)
 	for i := range b {
 		x += 0x9e3779b97f4a7c15 // splitmix64's increment
 		z := (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -1,8 +1,6 @@
 package pppfsm
 
 import (
-	"time"
-
 	"culvert/encap"
 )
 
@@ -60,7 +58,6 @@ const (
 // machine is one instance of the automaton of RFC 1661 §4.
 type machine struct {
 	link   *Link
-	p      protocol
 	proto  encap.PPPProtocol
 	state  State
 	silent bool
@@ -88,7 +85,7 @@ type machine struct {
 	// counter is the restart counter; failures counts Naks sent without an
 	// Ack, naks the Naks and Rejects received without one.
 	counter, failures, naks uint16
-	deadline                time.Time
+	deadline                moment
 	// reason is why the layer ended, for people.
 	reason string
 }
@@ -97,6 +94,17 @@ type machine struct {
 type answer struct {
 	code Code
 	opts []byte
+}
+
+// p is the protocol that the automaton is of.
+func (m *machine) p() protocol {
+	switch m {
+	case &m.link.lcp.machine:
+		return &m.link.lcp
+	case &m.link.ipcp.machine:
+		return &m.link.ipcp
+	}
+	return &m.link.ipv6cp
 }
 
 // limits are the protocol's own timer and counters.
@@ -140,7 +148,7 @@ func (m *machine) step(ev event, in packet, re answer) {
 	m.gaveUp = ev == evTOMinus && from.negotiating() ||
 		m.gaveUp && c.next == Stopped && ev != evRTR && ev != evRXJMinus
 	if !c.next.timed() {
-		m.deadline = time.Time{}
+		m.deadline = 0
 	}
 	if !c.next.negotiating() {
 		m.failures, m.naks, m.asked, m.pending = 0, 0, false, false
@@ -153,7 +161,7 @@ func (m *machine) step(ev event, in packet, re answer) {
 // other layers, which may step this automaton again.
 func (m *machine) run(do actions, ev event, from State, in packet, re answer) {
 	if do&tld != 0 {
-		m.p.down()
+		m.p().down()
 	}
 	if do&irc != 0 {
 		m.counter = m.limits().MaxConfigure
@@ -168,9 +176,9 @@ func (m *machine) run(do actions, ev event, from State, in packet, re answer) {
 	m.runSends(do, ev, from, in, re)
 	switch {
 	case do&tlf != 0:
-		m.p.finished()
+		m.p().finished()
 	case do&tlu != 0:
-		m.p.up()
+		m.p().up()
 	}
 }
 
@@ -179,7 +187,7 @@ func (m *machine) run(do actions, ev event, from State, in packet, re answer) {
 func (m *machine) runSends(do actions, ev event, from State, in packet, re answer) {
 	if do&scr != 0 {
 		if !from.negotiating() {
-			m.p.reset()
+			m.p().reset()
 		}
 		m.sendRequest(ev == evTOPlus && from != AckRcvd)
 	}
@@ -210,7 +218,7 @@ func (m *machine) runSends(do actions, ev event, from State, in packet, re answe
 func (m *machine) sendRequest(again bool) {
 	if !again {
 		m.reqID = m.nextID()
-		m.sentLen = uint8(len(m.p.request(m.sent[:0])))
+		m.sentLen = uint8(len(m.p().request(m.sent[:0])))
 	}
 	m.pending = true
 	m.spend()

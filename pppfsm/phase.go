@@ -13,7 +13,7 @@ import (
 // frame in answer to it, apart from the Configure-Requests that begin the next
 // step of a negotiation.
 func (l *Link) Input(now time.Time, frame []byte) {
-	l.now = now
+	l.now = momentOf(now)
 	l.count.FramesIn++
 	if len(l.out) >= maxPending {
 		l.count.Overflows++
@@ -127,7 +127,7 @@ func (l *Link) leaveNetwork() {
 			m.step(evDown, packet{}, answer{})
 		}
 	}
-	l.activity.stop()
+	l.stop()
 	if l.phase == PhaseNetwork {
 		l.emit(LinkClosed{})
 	}

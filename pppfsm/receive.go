@@ -76,7 +76,7 @@ func (m *machine) judge(list []byte) answer {
 	var naks, rejects []byte
 	var have optionSet
 	exhausted := m.failures >= m.limits().MaxFailure
-	m.p.begin()
+	m.p().begin()
 	for rest := list; len(rest) > 0; {
 		o, left, err := nextOption(rest)
 		if err != nil {
@@ -88,7 +88,7 @@ func (m *machine) judge(list []byte) answer {
 			continue
 		}
 		have.add(o.kind())
-		longer, v := m.p.offer(o, naks)
+		longer, v := m.p().offer(o, naks)
 		switch {
 		case v == verdictReject, v == verdictNak && exhausted:
 			rejects = append(rejects, o...)
@@ -101,7 +101,7 @@ func (m *machine) judge(list []byte) answer {
 	}
 	if !exhausted && !m.asked {
 		m.asked = true
-		naks = m.p.missing(have, naks)
+		naks = m.p().missing(have, naks)
 	}
 	if len(naks) > 0 {
 		return answer{CodeConfigureNak, m.link.fitOptions(naks)}
@@ -176,10 +176,10 @@ func (m *machine) learn(in packet) {
 		}
 		done.add(o.kind())
 		if in.code == CodeConfigureReject {
-			m.p.rejected(o)
+			m.p().rejected(o)
 			continue
 		}
-		m.p.naked(o, ours.has(o.kind()), last)
+		m.p().naked(o, ours.has(o.kind()), last)
 	}
 }
 

@@ -11,14 +11,16 @@ import (
 // With PAP under way the password is part of it.
 func (l *Link) Snapshot(c *snapshot.Codec) {
 	if c.Reading() {
-		l.now = c.Now()
+		l.now = momentOf(c.Now())
 	}
 	l.lcp.snapshot(c)
 	l.ipcp.snapshot(c)
 	l.ipv6cp.snapshot(c)
 	l.snapshotAuth(c)
 	snapshot.Int(c, &l.asked)
-	l.activity.snapshot(c)
+	if l.activity != nil { // by the configuration
+		l.activity.snapshot(c)
+	}
 	snapshot.Limited(c, &l.phase, PhaseTerminate, "a phase")
 	c.Bools(&l.bare, &l.framing.NoAddressControl, &l.framing.CompressProtocol)
 	l.count.snapshot(c)
@@ -38,7 +40,7 @@ func (m *machine) snapshot(c *snapshot.Codec) {
 	for _, p := range []*uint16{&m.sentCodes, &m.counter, &m.failures, &m.naks} {
 		snapshot.Int(c, p)
 	}
-	c.Time(&m.deadline)
+	when(c, &m.deadline)
 	c.String(&m.reason)
 }
 
@@ -54,8 +56,8 @@ func (c *lcp) snapshot(s *snapshot.Codec) {
 	snapshot.Int(s, &c.theirs.magic)
 	snapshot.Int(s, &c.theirs.mru)
 	snapshot.Limited(s, &c.theirs.auth, AuthMSCHAPv2, "a method")
-	s.Time(&c.echoAt)
-	s.Time(&c.echoSent)
+	when(s, &c.echoAt)
+	when(s, &c.echoSent)
 	snapshot.Int(s, &c.echoID)
 	snapshot.Int(s, &c.echoMissed)
 	for i := range c.history {
@@ -89,9 +91,9 @@ func (l *Link) snapshotAuth(c *snapshot.Codec) {
 	a := l.auth
 	if a != nil && a.server.state == serverAsking {
 		waits := *a
-		a, waits.server.state, waits.server.deadline = &waits, serverWaiting, c.Now().Add(l.cfg.Auth.chapRestart())
+		a, waits.server.state, waits.server.deadline = &waits, serverWaiting, momentOf(c.Now()).Add(l.cfg.Auth.chapRestart())
 		if waits.server.method == AuthPAP {
-			waits.server.deadline = c.Now().Add(l.cfg.Auth.papTimeout())
+			waits.server.deadline = momentOf(c.Now()).Add(l.cfg.Auth.papTimeout())
 		}
 	}
 	snapshot.Maybe(c, &a, func(a *auth) { a.snapshot(c) })
@@ -111,7 +113,7 @@ func (a *auth) snapshot(c *snapshot.Codec) {
 	snapshot.Int(c, &s.id)
 	snapshot.Int(c, &s.sends)
 	snapshot.Int(c, &s.request)
-	c.Time(&s.deadline)
+	when(c, &s.deadline)
 	c.Fixed(s.value[:])
 	c.String(&s.name)
 	c.String(&s.message)
@@ -122,7 +124,7 @@ func (a *auth) snapshot(c *snapshot.Codec) {
 	snapshot.Int(c, &p.id)
 	snapshot.Int(c, &p.first)
 	snapshot.Int(c, &p.sends)
-	c.Time(&p.deadline)
+	when(c, &p.deadline)
 	c.String(&p.name)
 	snapshot.Int(c, &p.seen)
 	snapshot.Maybe(c, &p.proof, func(x *sentProof) {
@@ -135,9 +137,9 @@ func (a *activity) snapshot(c *snapshot.Codec) {
 	for _, p := range []*uint64{&a.received, &a.passed, &a.echoSeen, &a.idleSeen} {
 		snapshot.Int(c, p)
 	}
-	c.Time(&a.idleSince)
-	c.Time(&a.idleAt)
-	c.Time(&a.endAt)
+	when(c, &a.idleSince)
+	when(c, &a.idleAt)
+	when(c, &a.endAt)
 	c.Bool(&a.idle)
 }
 
@@ -148,5 +150,16 @@ func (n *Counters) snapshot(c *snapshot.Codec) {
 		&n.EchoRequestsOut, &n.EchoRepliesIn, &n.EchoRequestsIn, &n.Loops, &n.Identifications,
 	} {
 		snapshot.Int(c, p)
+	}
+}
+
+func when(c *snapshot.Codec, p *moment) {
+	t := p.Time()
+	c.Time(&t)
+	if !c.Reading() || c.Err() != nil {
+		return
+	}
+	if *p = momentOf(t); !p.Time().Equal(t) {
+		c.Failf("a time is out of range")
 	}
 }

@@ -15,9 +15,9 @@ func TestEchoSpread(t *testing.T) {
 	now := time.Unix(1000, 0)
 	for range n {
 		l := NewLinkOf(cfg, rand.Reader)
-		l.now = now
+		l.now = momentOf(now)
 		l.lcp.startEcho()
-		d := l.lcp.echoAt.Sub(now)
+		d := l.lcp.echoAt.Sub(momentOf(now))
 		if d <= 0 || d > cfg.EchoInterval {
 			t.Fatalf("first echo after %v", d)
 		}

@@ -61,6 +61,7 @@ if command -v systemd-sysusers >/dev/null; then
 fi
 if command -v man >/dev/null; then
   man -l /usr/share/man/man1/culvert-run.1.gz >"$log" 2>&1 && grep -q SIGHUP "$log" || fail "man culvert-run"; ok
+  man -l /usr/share/man/man5/culvert.toml.5.gz >"$log" 2>&1 && grep -q ra_interval "$log" || fail "man culvert.toml"; ok
 fi
 if command -v systemd-analyze >/dev/null; then
   systemd-analyze verify --man=no /usr/lib/systemd/system/culvert.service >"$log" 2>&1 || { cat "$log"; fail "the unit"; }; ok

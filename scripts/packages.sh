@@ -15,7 +15,7 @@ rm -rf $STAGE build/packages
 mkdir -p $STAGE/completion build/packages
 cp build/culvert $STAGE/culvert
 $STAGE/culvert man $STAGE/man
-gzip -9n $STAGE/man/*.1
+gzip -9n $STAGE/man/*.[15]
 for shell in bash zsh fish; do
   $STAGE/culvert completion "$shell" >"$STAGE/completion/culvert.$shell"
 done

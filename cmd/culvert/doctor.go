@@ -4,22 +4,45 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"culvert/client"
 	"culvert/internal/doctor"
 )
 
 func newDoctor() *cobra.Command {
 	sessions, asJSON := int64(1), false
+	var flags showFlags
+	tunnel, wait := "", 4*time.Second
 	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "look at this host and say what stands in the way, and what to do about it",
+		Use:   "doctor [TUNNEL]",
+		Short: "look at this host, or at a tunnel of a running culvert, and say what is wrong and what to do about it",
 		Long: "doctor looks at this host, as it is for who runs it, in the network namespace it runs in: capabilities, devices, limits,\n" +
 			"settings, and programs that listen for new links. It changes nothing. What hurts with as many sessions as --sessions\n" +
-			"says makes it fail; what hurts from more on is a \"limit\".",
-		Args: noArgs,
-		RunE: work(func(cmd *cobra.Command, _ []string) error {
+			"says makes it fail; what hurts from more on is a \"limit\".\n\n" +
+			"With the name of a TUNNEL the culvert that runs watches that one for as long as --wait says, counters and packets, and says\n" +
+			"what is wrong: path MTU, silence, cookies, L2-Specific Sublayer, PPP framing, order, control messages. It works best while\n" +
+			"there is traffic, and fails when something is bad.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 || len(args) == 1 && tunnel != "" {
+				return usagef("one TUNNEL is enough")
+			}
+			return nil
+		},
+		RunE: work(func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				tunnel = args[0]
+			}
+			if tunnel != "" {
+				all, err := client.New(flags.socket).Diagnose(cmd.Context(), tunnel, wait)
+				if err != nil {
+					return err
+				}
+				return reportTunnel(cmd.OutOrStdout(), all, flags.json)
+			}
+			asJSON = flags.json
 			if sessions < 1 {
 				return usagef("--sessions must be 1 or more, not %d", sessions)
 			}
@@ -27,7 +50,9 @@ func newDoctor() *cobra.Command {
 		}),
 	}
 	cmd.Flags().Int64Var(&sessions, "sessions", sessions, "how many `sessions` with devices of their own this host shall carry")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&tunnel, "tunnel", "", "the tunnel `name`, as TUNNEL")
+	cmd.Flags().DurationVar(&wait, "wait", wait, "how long to watch a tunnel, at most 30s")
+	flags.add(cmd.Flags())
 	return cmd
 }
 
@@ -75,3 +100,43 @@ func printFindings(w io.Writer, all []doctor.Finding, asJSON bool) error {
 	}
 	return nil
 }
+
+// reportTunnel prints what was found out about a tunnel, and fails when something is bad.
+func reportTunnel(w io.Writer, all []client.Finding, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(all); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range all {
+			about := f.Check
+			if f.Session != "" {
+				about += " of " + f.Session
+			}
+			fmt.Fprintf(w, "%-4s  %s: %s\n", f.Level, printable(about), printable(f.Found))
+			for _, more := range []struct{ word, text string }{{"evidence", f.Evidence}, {"do", f.Remedy}} {
+				if more.text != "" && (more.word != "do" || f.Level != doctorGood) {
+					fmt.Fprintf(w, "      %s: %s\n", more.word, printable(more.text))
+				}
+			}
+		}
+	}
+	bad := 0
+	for _, f := range all {
+		if f.Level == doctorBad {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%s wrong", plural(bad, "thing"))
+	}
+	return nil
+}
+
+// Levels of a finding about a tunnel.
+const (
+	doctorGood = "good"
+	doctorBad  = "bad"
+)

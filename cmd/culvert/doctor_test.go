@@ -53,7 +53,7 @@ func TestDoctor(t *testing.T) {
 		args string
 		want int
 	}{
-		{"doctor --sessions 0", exitUsage}, {"doctor --sessions x", exitUsage}, {"doctor now", exitUsage},
+		{"doctor --sessions 0", exitUsage}, {"doctor --sessions x", exitUsage}, {"doctor now then", exitUsage},
 	} {
 		if r := culvert(strings.Fields(tt.args)...); r.status != tt.want {
 			t.Errorf("%s: status %d, %s", tt.args, r.status, r.stderr)
@@ -64,5 +64,27 @@ func TestDoctor(t *testing.T) {
 		if !strings.Contains(out, "\n"+check+" ") {
 			t.Errorf("%s is not looked at:\n%s", check, out)
 		}
+	}
+}
+
+// TestDoctorTunnel: findings as text and JSON, and a status that says whether anything is bad.
+func TestDoctorTunnel(t *testing.T) {
+	socket := serve(t, source{})
+	r := culvert("doctor", "--socket", socket, "--wait", "1s", "t1")
+	want := "good  path_mtu: 1500 bytes\n      evidence: 1s\nbad   cookie of t1/s1: another\\x1b one\n      evidence: 3 packets\n      do: change it\n"
+	if r.status != exitFailure || r.stdout != want || r.stderr != "culvert: 1 thing wrong\n" {
+		t.Errorf("%+v", r)
+	}
+	if r = culvert("doctor", "--socket", socket, "--tunnel", "t2", "--json"); r.status != exitOK || !strings.Contains(r.stdout, `"check": "traffic"`) {
+		t.Errorf("%+v", r)
+	}
+	wantFailure(t, culvert("doctor", "--socket", socket, "t3"), exitFailure, `culvert: no tunnel "t3"`)
+	for _, args := range [][]string{{"a", "b"}, {"a", "--tunnel", "b"}} {
+		if r := culvert(append([]string{"doctor"}, args...)...); r.status != exitUsage {
+			t.Errorf("%q: %+v", args, r)
+		}
+	}
+	if r := culvert("doctor", "--socket", socket, "--wait", "1h", "t1"); r.status != exitFailure || !strings.Contains(r.stderr, "wait must be a time up to 30s") {
+		t.Errorf("%+v", r)
 	}
 }

@@ -28,3 +28,30 @@ func TestImport(t *testing.T) {
 	wantFailure(t, culvert("import", "iproute", "none.sh"), exitFailure, "culvert: open none.sh: no such file or directory")
 	wantFailure(t, culvert("import", "iproute"), exitUsage, "culvert: one file is needed, not 0", "See `culvert import iproute --help`.")
 }
+
+// TestImportKernel: what it prints is a matter for internal/interop, where a kernel has tunnels.
+func TestImportKernel(t *testing.T) {
+	wantFailure(t, culvert("import", "kernel", "x"), exitUsage, "culvert: unexpected argument \"x\"", "See `culvert import kernel --help`.")
+}
+
+// TestImportKL2TPD: the files that pppd_args names are read.
+func TestImportKL2TPD(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const text = "[tunnel.t]\nversion = \"l2tpv2\"\nlocal = \"192.0.2.1\"\npeer = \"192.0.2.2\"\n[tunnel.t.session.s]\npseudowire = \"ppp\"\npppd_args = \"args\"\n"
+	for name, content := range map[string]string{"k.toml": text, "args": "noauth mru 1400\n"} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := culvert("import", "kl2tpd", "k.toml")
+	if r.status != exitOK || !strings.Contains(r.stderr, "k.toml: 1 thing not carried over") || !strings.Contains(r.stdout, "pppd_options = 'noauth mru 1400'") {
+		t.Fatalf("%+v", r)
+	}
+	if err := os.Remove("args"); err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, culvert("import", "kl2tpd", "k.toml"), exitFailure, "culvert: k.toml: tunnel t, session s: pppd_args: open args: no such file or directory")
+	if r = culvert("check", "-c", writeConfig(t, r.stdout)); r.status != exitOK || !strings.Contains(r.stdout, "1 tunnel, 1 session") {
+		t.Errorf("%+v", r)
+	}
+}

@@ -6,9 +6,11 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"iter"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,8 +117,8 @@ func (s source) Tunnel(name string) (client.Tunnel, bool) {
 	return client.Tunnel{}, false
 }
 
-func (source) Sessions() []client.Session {
-	return []client.Session{
+func (source) Sessions() iter.Seq[client.Session] {
+	all := []client.Session{
 		{Name: "e1", Tunnel: "t2", Pseudowire: "eth", SID: 7, PSID: 8, Interface: "cust-a", Worker: 1, State: "up", MTU: 1430},
 		{
 			Name: "s2", Tunnel: "t1", Pseudowire: "ppp", SID: 1002, PSID: 2003, Interface: "sub00002", State: "establish", MTU: 1448,
@@ -138,10 +140,12 @@ func (source) Sessions() []client.Session {
 			},
 		},
 	}
+	slices.SortFunc(all, func(a, b client.Session) int { return strings.Compare(a.FullName(), b.FullName()) })
+	return slices.Values(all)
 }
 
 func (s source) Session(tunnel, name string) (client.Session, bool) {
-	for _, e := range s.Sessions() {
+	for e := range s.Sessions() {
 		if e.Tunnel != tunnel || e.Name != name {
 			continue
 		}
@@ -229,6 +233,19 @@ func (source) Capture(r client.CaptureRequest) (mgmt.Capture, error) {
 
 func (source) Profiles() []client.Profile {
 	return []client.Profile{{Kind: "session", Name: "subs", Sessions: 12345, Up: 12000}, {Kind: "ppp", Name: "none"}}
+}
+
+func (source) Diagnose(_ context.Context, tunnel string, wait time.Duration) ([]client.Finding, error) {
+	switch tunnel {
+	case "t1":
+		return []client.Finding{
+			{Check: "path_mtu", Level: "good", Found: "1500 bytes", Evidence: wait.String()},
+			{Check: "cookie", Level: "bad", Session: "t1/s1", Found: "another\x1b one", Evidence: "3 packets", Remedy: "change it"},
+		}, nil
+	case "t2":
+		return []client.Finding{{Check: "traffic", Level: "good", Found: "packets come and go"}}, nil
+	}
+	return nil, mgmt.Refuse(http.StatusNotFound, "no tunnel %q", tunnel)
 }
 
 func (source) Levels() []client.LogLevel {

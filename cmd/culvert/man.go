@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ var epoch = time.Unix(0, 0).UTC()
 func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
-		Short:  "write the manual pages, one a command, into a directory",
+		Short:  "write the manual pages, one a command and one of the file, into a directory",
 		Hidden: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -32,12 +33,12 @@ func newMan() *cobra.Command {
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
-			return doc.GenManTree(root, &doc.GenManHeader{
-				Section: "1",
-				Date:    &epoch,
-				Source:  "culvert " + strings.TrimPrefix(version.Version, "v"),
-				Manual:  "culvert",
-			}, args[0])
+			source := "culvert " + strings.TrimPrefix(version.Version, "v")
+			header := &doc.GenManHeader{Section: "1", Date: &epoch, Source: source, Manual: "culvert"}
+			if err := doc.GenManTree(root, header, args[0]); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(args[0], "culvert.toml.5"), configPage(source), 0o644) //nolint:gosec // for everybody
 		}),
 	}
 }

@@ -35,7 +35,7 @@ func TestMan(t *testing.T) {
 			t.Errorf("%s:\n%s", name, b)
 		}
 	}
-	pages, _ := filepath.Glob(filepath.Join(dirs[0], "*.1"))
+	pages, _ := filepath.Glob(filepath.Join(dirs[0], "*.[15]"))
 	groff := testenv.RequireProgram(t, "groff")
 	if out, err := exec.CommandContext(t.Context(), groff, append([]string{"-man", "-Tutf8", "-ww", "-z"}, pages...)...).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("groff: %v\n%s", err, out)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,6 +16,7 @@ import (
 type showFlags struct {
 	socket string
 	json   bool
+	watch  time.Duration // of show only; 0: once
 }
 
 // add makes the flags those of a command.
@@ -32,6 +34,8 @@ func newShow() *cobra.Command {
 	}
 	onlySubcommands(cmd)
 	flags.add(cmd.PersistentFlags())
+	cmd.PersistentFlags().DurationVar(&flags.watch, "watch", 0, "show it again after each `interval`, 2s without one, until an interrupt; written --watch=INTERVAL")
+	cmd.PersistentFlags().Lookup("watch").NoOptDefVal = defaultWatch.String()
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "tunnels", Short: "tunnels with their counters", Args: noArgs,
@@ -155,28 +159,35 @@ func named[T any](ask func(*client.Client, context.Context, string) (T, error), 
 	return func(c *client.Client, ctx context.Context) (T, error) { return ask(c, ctx, name) }
 }
 
-// show prints the answer to a path as it is, or what is asked for as the table's text.
+// answerWait bounds the time for one answer.
+const answerWait = 2 * time.Minute
+
+// show prints the answer to a path as it is, or what is asked for as the table's text, once or again and again.
 func show[T any](cmd *cobra.Command, flags showFlags, path string, ask asking[T], table func(io.Writer, T) error) error {
-	ctx := cmd.Context()
-	if ctx == nil {
-		ctx = context.Background()
-	}
 	c := client.New(flags.socket)
-	if flags.json {
+	once := func(ctx context.Context, out io.Writer) error {
+		ctx, cancel := context.WithTimeout(ctx, answerWait)
+		defer cancel()
+		if !flags.json {
+			v, err := ask(c, ctx)
+			if err != nil {
+				return err
+			}
+			return table(out, v)
+		}
 		answer, err := c.Raw(ctx, path)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = answer.Close() }()
-		_, err = io.Copy(cmd.OutOrStdout(), answer)
+		_, err = io.Copy(out, answer)
 		return err
 	}
-	v, err := ask(c, ctx)
-	if err != nil {
-		return err
+	if cmd.Flags().Changed("watch") {
+		return repeat(cmd, &flags, once)
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	if err := table(out, v); err != nil {
+	if err := once(cmd.Context(), out); err != nil {
 		return err
 	}
 	return out.Flush()

@@ -13,10 +13,16 @@ import (
 )
 
 // table collects rows of equal length and prints them aligned, two spaces between columns.
-type table struct{ w *tabwriter.Writer }
+type table struct {
+	w       *tabwriter.Writer
+	repeats *steady // nil: it is printed once
+}
 
 func newTable(w io.Writer, columns ...string) *table {
 	t := &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	if t.repeats, _ = w.(*steady); t.repeats != nil {
+		t.repeats.widen(columns)
+	}
 	if len(columns) > 0 {
 		fmt.Fprintln(t.w, strings.Join(columns, "\t"))
 	}
@@ -27,6 +33,9 @@ func (t *table) row(values ...any) {
 	cells := make([]string, len(values))
 	for i, v := range values {
 		cells[i] = cell(v)
+	}
+	if t.repeats != nil {
+		t.repeats.row(cells)
 	}
 	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
 }

@@ -97,7 +97,7 @@ func TestRefusedFrames(t *testing.T) {
 func reached(b *Bridge[site], p *Port[site]) (names []string) {
 	b.Each(p, func(s *site) { names = append(names, s.name) })
 	slices.Sort(names)
-	if b.Reaches(p) != (len(names) > 0) {
+	if b.Reaches(p) != len(names) {
 		names = append(names, "Reaches says otherwise")
 	}
 	return names
@@ -319,7 +319,7 @@ func compareFlood(t *rapid.T, b *Bridge[site], p *naivePort, want []*naivePort) 
 	}
 	slices.Sort(got)
 	slices.Sort(names)
-	if !slices.Equal(got, names) || b.Reaches(p.real) != (len(names) > 0) {
+	if !slices.Equal(got, names) || b.Reaches(p.real) != len(names) {
 		t.Fatalf("flooded to %v, want %v", got, names)
 	}
 }
@@ -371,6 +371,9 @@ func TestManyReaders(t *testing.T) {
 				if to := b.lookup(hostA << vlanBits); to != fixed {
 					t.Errorf("lookup gives %p", to)
 					return
+				}
+				if n := b.Reaches(fixed); n > 2 {
+					t.Errorf("flooded to %d others", n)
 				}
 				b.Each(b.Device(), func(s *site) {
 					if s == nil {

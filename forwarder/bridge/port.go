@@ -102,16 +102,17 @@ func (b *Bridge[O]) list(p *Port[O]) *ports[O] {
 	return &b.open
 }
 
-// Reaches tells whether what comes from p is flooded to an owner at all.
-func (b *Bridge[O]) Reaches(p *Port[O]) bool {
-	switch {
-	case p.isolated:
-		return b.open.n.Load() > 0
-	case p.owner == nil:
-		return b.open.n.Load()+b.isolated.n.Load() > 0
-	default:
-		return b.open.n.Load()+b.isolated.n.Load() > 1
+// Reaches is how many owners get what is flooded from p.
+func (b *Bridge[O]) Reaches(p *Port[O]) int {
+	n := int(b.open.n.Load())
+	if p.isolated {
+		return n
 	}
+	n += int(b.isolated.n.Load())
+	if p.owner != nil {
+		n-- // itself
+	}
+	return max(n, 0)
 }
 
 // Each calls fn for each owner that gets what is flooded from p.

@@ -28,7 +28,8 @@ var mayKnow = map[string][]string{
 	"internal/ipv6link": {"encap"},
 	"internal/pool":     {},
 	"internal/metrics":  {"internal/mgmt"},
-	"internal/migrate":  {"internal/config"},
+	"internal/l2tpnl":   {},
+	"internal/migrate":  {"internal/config", "internal/l2tpnl"},
 	"internal/mgmt":     {"client", "docs", "internal/version"},
 	"snapshot":          {},
 	"internal/script":   {},
@@ -44,7 +45,7 @@ var mayKnow = map[string][]string{
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
 	"client", "docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
-	"internal/doctor", "snapshot", "forwarder/bridge", "forwarder/lpm", "internal/human",
+	"internal/diagnose", "internal/doctor", "snapshot", "forwarder/bridge", "forwarder/lpm", "internal/human",
 }
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.

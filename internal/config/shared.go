@@ -28,6 +28,7 @@ type SharedTAP struct {
 	MaxMACs      int              // addresses in its table
 	MACAging     time.Duration
 	Reserved     bool // frames to 01-80-C2-00-00-0x pass
+	Floods       int  // copies a second and worker; 0: no limit
 }
 
 // Defaults of a SharedTAP. 1024 addresses at one port are what others allow in a VPLS; 300 s are IEEE 802.1Q table 8-9.
@@ -35,10 +36,12 @@ const (
 	DefaultMACLimit = 1024
 	DefaultMaxMACs  = 65536
 	DefaultMACAging = 300 * time.Second
+	DefaultFloods   = 100_000
 )
 
 const (
 	maxMACs     = 1 << 22
+	maxFloods   = 100_000_000
 	minMACAging = 10        // seconds, as the next: IEEE 802.1Q table 8-9
 	maxMACAging = 1_000_000 //
 )
@@ -64,6 +67,7 @@ var sharedKeys = func() keys[shared] {
 		"mac_aging_time": func(p *parser, v *node, s *shared) {
 			p.duration(v, &s.tap.MACAging, time.Second, minMACAging, maxMACAging)
 		},
+		"flood_limit":      func(p *parser, v *node, s *shared) { integer(p, v, &s.tap.Floods, 0, maxFloods) },
 		"forward_reserved": func(p *parser, v *node, s *shared) { p.boolean(v, &s.tap.Reserved) },
 	}
 	for name, set := range pick(sessionKeys, "interface_name", "mtu", "txqueuelen", "addresses", "routes", "netns", "mac", "bridge", "mac_limit") {
@@ -84,6 +88,7 @@ func readShared(p *parser, v *node) (all []*shared) {
 		s.Line, _ = p.lines.position(int(n.at))
 		s.MTU, s.MACLimit = DefaultSharedMTU, DefaultMACLimit
 		s.tap.MaxMACs, s.tap.MACAging = DefaultMaxMACs, DefaultMACAging
+		s.tap.Floods = DefaultFloods
 		decode(p, n, sharedKeys, s)
 		p.checkSharedKind(s)
 		p.refuseNumbers(&s.session)
@@ -104,7 +109,7 @@ func readShared(p *parser, v *node) (all []*shared) {
 func (p *parser) checkSharedKind(s *shared) {
 	switch {
 	case !s.ethernet:
-		p.refuse(s.n, []string{"mac", "bridge", "mac_limit", "mac_table_size", "mac_aging_time", "forward_reserved"}, "only for pseudowire = \"eth\"")
+		p.refuse(s.n, []string{"mac", "bridge", "mac_limit", "mac_table_size", "mac_aging_time", "forward_reserved", "flood_limit"}, "only for pseudowire = \"eth\"")
 	case s.MTU > maxTAP:
 		p.fail(s.n.get("mtu"), "must be at most %d for pseudowire = \"eth\", not %d", maxTAP, s.MTU)
 	}

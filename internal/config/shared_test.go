@@ -152,12 +152,13 @@ addresses = ["10.78.0.1/24"]
 mac_table_size = 2000
 mac_aging_time = 10
 forward_reserved = true
+flood_limit = 0
 `)
 	tap, big := c.Shared[0], c.Shared[1]
-	if !reflect.DeepEqual(*tap.TAP, SharedTAP{MaxMACs: DefaultMaxMACs, MACAging: DefaultMACAging}) || tap.MTU != DefaultSharedMTU {
+	if !reflect.DeepEqual(*tap.TAP, SharedTAP{MaxMACs: DefaultMaxMACs, MACAging: DefaultMACAging, Floods: DefaultFloods}) || tap.MTU != DefaultSharedMTU {
 		t.Errorf("defaults: %+v of %+v", tap.TAP, tap)
 	}
-	if b := big.TAP; b.Bridge != "br0" || b.HardwareAddr.String() != "02:00:00:00:00:01" || b.MaxMACs != 2000 || b.MACAging != 10*time.Second || !b.Reserved {
+	if b := big.TAP; b.Bridge != "br0" || b.HardwareAddr.String() != "02:00:00:00:00:01" || b.MaxMACs != 2000 || b.MACAging != 10*time.Second || !b.Reserved || b.Floods != 0 {
 		t.Errorf("device: %+v", b)
 	}
 	s, up := c.Profiles[0].At(42), c.Profiles[1].At(0)

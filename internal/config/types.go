@@ -45,6 +45,9 @@ type Pool struct {
 type API struct {
 	Socket  string // path of the Unix socket
 	Metrics string // TCP address for Prometheus' scrapes, empty: none
+	// AdminGroup is the group whose members may change things, as root may; empty: nobody else may.
+	AdminGroup string
+	AdminGID   uint32
 	// MetricsLine is that key's, for when the address cannot be had.
 	MetricsLine int
 }
@@ -106,11 +109,11 @@ type Session struct {
 	Outgoing           bool            // ask the peer of a dynamic tunnel to place a call (OCRQ), not to take one (ICRQ)
 	TieBreaker         bool            // ours, where both ends of one ask for the session at once
 	SeqNum             bool            // number what we send
-	ReorderTimeout     time.Duration   // 0: deliver what is ahead at once
+	ClampMSS           bool
+	ReorderTimeout     time.Duration // 0: deliver what is ahead at once
 	InterfaceName      string
 	Shared             string // name of the shared device, empty: one of its own. InterfaceName and NetNS are that one's
 	MTU                int    // 0: computed
-	ClampMSS           bool
 	TxQueueLen         int
 	HardwareAddr       net.HardwareAddr // Ethernet only; nil: chosen by the kernel
 	Addresses          []netip.Prefix   // Ethernet: set on the device; PPP: extra ones

@@ -12,15 +12,31 @@ import (
 	"culvert/pppfsm"
 )
 
-// held is one address in one network namespace: the same address in another one is another host.
+// held is one IPv4 address in one network namespace, by its number in daemon.namespaces: the same address in another one is
+// another host. The zero value is none.
 type held struct {
-	netns string
-	addr  netip.Addr
+	netns int32
+	addr  [4]byte
+}
+
+// place is where the session's addresses are in use.
+func (d *daemon) place(s *session, a netip.Addr) held {
+	ns := config.Namespace(s.cfg.NetNS)
+	n, ok := d.namespaces[ns]
+	if !ok {
+		n = int32(len(d.namespaces) + 1)
+		d.namespaces[ns] = n
+	}
+	h := held{netns: n}
+	if a.Is4() {
+		h.addr = a.As4()
+	}
+	return h
 }
 
 // holder is who has an address: our own ends, of which any number may ("unnumbered"), or sessions' peers.
 type holder struct {
-	ours, peers int
+	ours, peers int32
 	peer        *session // the last of peers
 }
 
@@ -100,7 +116,7 @@ func (d *daemon) unassign(s *session) {
 
 // whyNot tells why the session's link cannot have an IPv4 address at one end, empty when it can.
 func (d *daemon) whyNot(s *session, a netip.Addr, e end) string {
-	h := d.inUse[held{config.Namespace(s.cfg.NetNS), a}]
+	h := d.inUse[d.place(s, a)]
 	others := h.peers
 	if h.peer == s {
 		others--
@@ -136,16 +152,15 @@ func (d *daemon) hold(s *session, a pppfsm.IPv4Up) (why string) {
 	if why != "" {
 		return why
 	}
-	ns := config.Namespace(s.cfg.NetNS)
 	p := s.ppp
-	p.us, p.peer = held{ns, a.Local}, held{ns, a.Peer}
+	p.us, p.peer = d.place(s, a.Local), d.place(s, a.Peer)
 	d.count(p.us, s, 1, 0)
 	d.count(p.peer, s, 0, 1)
 	return ""
 }
 
 // count changes how many have an address.
-func (d *daemon) count(k held, s *session, ours, peers int) {
+func (d *daemon) count(k held, s *session, ours, peers int32) {
 	h := d.inUse[k]
 	h.ours += ours
 	h.peers += peers

@@ -16,7 +16,7 @@ func book(t *testing.T) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{inUse: make(addressBook), cfg: &config.Config{Pools: []config.Pool{{Config: pool.Config{Name: "p", Ranges: []pool.Range{r}}}}}}
+	d := &daemon{inUse: make(addressBook), namespaces: make(map[string]int32), cfg: &config.Config{Pools: []config.Pool{{Config: pool.Config{Name: "p", Ranges: []pool.Range{r}}}}}}
 	if err := d.addPools(); err != nil {
 		t.Fatal(err)
 	}

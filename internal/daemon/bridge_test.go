@@ -166,6 +166,21 @@ func TestBridge(t *testing.T) {
 	transfer(t, nsA, nsB[0], "10.78.0.11:7009", 4<<20) // super-packets
 	transfer(t, nsB[2], nsB[0], "10.78.0.11:7010", 1<<20)
 	bridgeReloads(t, a, hub(nsA, ports), nsA, nsB)
+	if err := b.stop(); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "no session but the static one", func() bool { return a.sharedDevice().Sessions == 1 })
+	for mac, name := range a.macs("tap") {
+		if name != "" && name != "tagged" {
+			t.Errorf("%s is still behind %s", mac, name)
+		}
+	}
+	if err := a.stop(); err != nil {
+		t.Error(err)
+	}
+	if got := links(t, nsA); len(got) != 0 {
+		t.Errorf("left behind: %v", got)
+	}
 }
 
 // bridgeIsolates: two sites reach each other neither by what is flooded nor when they know each other's address.

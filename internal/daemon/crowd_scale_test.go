@@ -5,16 +5,19 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"culvert/client"
+	"culvert/control"
 	"culvert/encap"
 	"culvert/internal/testenv"
 )
@@ -30,7 +33,6 @@ local = "127.0.0.1:%d"
 path_mtu = 1500
 [peer.any]
 secret = "long enough"
-addresses = ["127.0.0.1/32"]
 window_size = 1024
 max_sessions = 1048576
 [shared.subs]
@@ -138,34 +140,175 @@ func TestCrowd(t *testing.T) {
 	go talk.echo(server)
 	defer talk.done.Wait()
 	defer func() { _ = server.Close() }()
-	answered := make(map[int]bool, n)
+	answered := 0
 	c.data = func(m *member, ip []byte) {
 		if len(ip) != 36 || netip.AddrFrom4([4]byte(ip[16:20])) != m.local || !bytes.Equal(ip[28:], m.payload()) {
 			t.Errorf("member %d got % x", m.n, ip)
 		}
-		answered[m.n] = true
-	}
-	for len(answered) < n {
-		round := 0
-		for _, m := range c.byID {
-			if !answered[m.n] {
-				c.send(m, pppDatagram(m.local, netip.AddrFrom4([4]byte{10, 0, 0, 1}), m.payload()))
-				if round++; round == 500 {
-					break
-				}
-			}
+		if !m.answered {
+			m.answered = true
+			answered++
 		}
-		want := len(answered) + round
-		until := time.Now().Add(time.Second) // what is lost is sent again
-		c.until(limit, "answers", func() bool { return len(answered) == want || time.Now().After(until) })
 	}
+	waiting := c.members()
+	for began = time.Now(); len(waiting) > 0; waiting = slices.DeleteFunc(waiting, func(m *member) bool { return m.answered }) {
+		want := answered
+		for some := range slices.Chunk(waiting, 500) {
+			for _, m := range some {
+				c.send(m, pppDatagram(m.local, netip.AddrFrom4([4]byte{10, 0, 0, 1}), m.payload()))
+			}
+			want += len(some)
+			until := time.Now().Add(time.Second) // what is lost is sent again
+			c.until(limit, "answers", func() bool { return answered >= want || time.Now().After(until) })
+			want = answered
+		}
+	}
+	t.Logf("data through each of them in %v", time.Since(began).Round(time.Millisecond))
 	if talk.wrong.Load() > 0 {
 		t.Errorf("%d datagrams were wrong, the first: %v", talk.wrong.Load(), talk.first.Load())
 	}
 	c.until(limit, "echoes", func() bool { return c.echoes > n/100 })
+	if os.Getenv(crowdEnv) != "" {
+		c.echoCost(pid)
+	}
+	c.list(socket, n)
 	sh, err := client.New(socket).Shared(context.Background())
 	if err != nil || len(sh) != 1 || sh[0].Sessions != n || sh[0].Destinations != n || c.ended != 0 {
 		t.Errorf("device %+v, error %v, %d sessions ended", sh, err, c.ended)
+	}
+	c.t.Logf("torn down in %v", c.leave(socket, limit))
+}
+
+// members are those that are open.
+func (c *crowd) members() []*member {
+	return slices.SortedFunc(maps.Values(c.byID), func(a, b *member) int { return a.n - b.n })
+}
+
+// leave has all members hang up, and waits until the server has nothing left of them.
+func (c *crowd) leave(socket string, limit time.Duration) (took time.Duration) {
+	c.t.Helper()
+	began := time.Now()
+	for id, m := range c.byID {
+		m.call.Close(began, control.Result{Code: control.CallAdministrative})
+		delete(c.byID, id)
+	}
+	c.opened = 0
+	asked := began
+	c.until(limit, "ends", func() bool {
+		if time.Since(asked) < 20*time.Millisecond {
+			return false
+		}
+		asked = time.Now()
+		sh, err := client.New(socket).Shared(context.Background())
+		return err == nil && sh[0].Sessions == 0 && sh[0].Destinations == 0
+	})
+	return time.Since(began).Round(time.Millisecond)
+}
+
+// echoCost shows how evenly echoes come over two of their intervals, and what the server takes for them.
+func (c *crowd) echoCost(pid int) {
+	var perSecond []int
+	used := cpuTime(c.t, pid)
+	for range 20 {
+		from, end := c.echoes, time.Now().Add(time.Second)
+		c.until(time.Minute, "a second", func() bool { return time.Now().After(end) })
+		perSecond = append(perSecond, c.echoes-from)
+	}
+	c.t.Logf("echoes a second: %v; %.0f ms of CPU a second", perSecond, 50*(cpuTime(c.t, pid)-used).Seconds())
+}
+
+// cpuTime is what a process has used, system calls included.
+func cpuTime(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // proc_pid_stat(5), from field 3 on
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ
+}
+
+// list has all sessions listed, while another client sees how long questions that need the daemon's lock wait, and echoes
+// go on.
+func (c *crowd) list(socket string, n int) {
+	c.t.Helper()
+	var listed int
+	var took, worst time.Duration
+	listing, asking := make(chan error, 1), make(chan error, 1)
+	done := make(chan struct{})
+	go func() {
+		began := time.Now()
+		for _, err := range client.New(socket).Sessions(context.Background(), client.Filter{}) {
+			if err != nil {
+				listing <- err
+				return
+			}
+			listed++
+		}
+		took = time.Since(began)
+		listing <- nil
+	}()
+	go func() {
+		other := client.New(socket)
+		for {
+			select {
+			case <-done:
+				asking <- nil
+				return
+			default:
+			}
+			began := time.Now()
+			if _, err := other.Pools(context.Background()); err != nil {
+				asking <- err
+				return
+			}
+			worst = max(worst, time.Since(began))
+		}
+	}()
+	c.until(2*time.Minute, "a list", func() bool {
+		select {
+		case err := <-listing:
+			if err != nil {
+				c.t.Error(err)
+			}
+			return true
+		default:
+			return false
+		}
+	})
+	close(done)
+	if err := <-asking; err != nil || listed != n {
+		c.t.Errorf("%d of %d sessions listed, error %v", listed, n, err)
+	}
+	c.t.Logf("all listed in %v; meanwhile the slowest of other answers took %v", took.Round(time.Millisecond), worst.Round(time.Microsecond))
+}
+
+// TestCrowdRounds: sessions that come and go leave nothing behind: the server's memory stays what it was after the first
+// rounds. CULVERT_TEST_CROWD=10000 asks for another number a round.
+func TestCrowdRounds(t *testing.T) {
+	n := 2000
+	if testenv.RaceEnabled {
+		n = 200
+	}
+	if text := os.Getenv(crowdEnv); text != "" {
+		n, _ = strconv.Atoi(text)
+	}
+	ns, port := newNS(t), freePorts(t, 1)[0]
+	pid, socket := crowdServer(t, ns, port)
+	c := newCrowd(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)), "long enough")
+	limit := time.Minute + time.Duration(n)*2*time.Millisecond
+	var memory [10]int
+	for round := range memory {
+		c.ask(n)
+		c.until(limit, "all open", func() bool { return c.opened == n })
+		c.leave(socket, limit)
+		memory[round] = status(t, pid, "VmRSS") >> 10
+	}
+	t.Logf("KB of process memory after each round: %v", memory)
+	if memory[9] > memory[2]+memory[2]/5 {
+		t.Errorf("memory grows: %v", memory)
 	}
 }
 

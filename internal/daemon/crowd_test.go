@@ -38,6 +38,8 @@ type member struct {
 	link   *pppfsm.Link
 	header []byte
 	local  netip.Addr // zero: IPCP is not open
+	// answered: the server's host has answered.
+	answered bool
 }
 
 type nobody struct{}

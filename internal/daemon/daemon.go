@@ -83,14 +83,15 @@ type daemon struct {
 	refused     uint64                     // sessions that had no device
 	annexes     int                        // of the data plane
 	ended       []*session                 // to be removed together
-	tuned       bool                       // the garbage collector is set for many sessions
-	growth      int                        // and was so before, in percent
+	tuned       int                        // of growths, what the garbage collector is set to, and
+	growth      int                        // how it was before, in percent
 	linkConfigs map[linkKey]*pppfsm.Config // that sessions share
 	pools       map[string]*pool.Pool
 	inUse       addressBook
-	duid        []byte    // ours as a DHCPv6 server
-	probeAt     time.Time // when path MTUs are asked for next
-	handedOver  bool      // another process goes on
+	namespaces  map[string]int32 // numbers of network namespaces in it
+	duid        []byte           // ours as a DHCPv6 server
+	probeAt     time.Time        // when path MTUs are asked for next
+	handedOver  bool             // another process goes on
 }
 
 // Run brings up what cfg describes and keeps it running until ctx is done; then it tells the peers, removes our
@@ -127,7 +128,11 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	served := make(chan error, 1)
 	d.setLogLevel = o.SetLogLevel
 	go func() {
-		served <- mgmt.Serve(apiCtx, l.api, source{d}, mgmt.WithLog(log), mgmt.WithChanges(source{d}))
+		options := []mgmt.Option{mgmt.WithLog(log), mgmt.WithChanges(source{d})}
+		if cfg.API.AdminGroup != "" {
+			options = append(options, mgmt.WithAdmins(cfg.API.AdminGroup, cfg.API.AdminGID))
+		}
+		served <- mgmt.Serve(apiCtx, l.api, source{d}, options...)
 	}()
 	hangups, offers := d.reloadOn(o.Reload), d.offerTakeover(l)
 	log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
@@ -229,6 +234,7 @@ func prepare(cfg *config.Config, o Options, workers int) (*daemon, error) {
 		lookups:     newLookups(o.Resolver),
 		changer:     newChanger(),
 		inUse:       make(addressBook),
+		namespaces:  make(map[string]int32),
 		linkConfigs: make(map[linkKey]*pppfsm.Config),
 		duid:        serverDUID(),
 		mainPID:     o.MainPID,

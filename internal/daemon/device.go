@@ -31,7 +31,7 @@ func (d *daemon) carrier(s *session) {
 func (d *daemon) adaptMTU(s *session) {
 	peer := 0
 	if s.ppp != nil {
-		peer = s.ppp.peerMRU
+		peer = int(s.ppp.peerMRU)
 	}
 	mtu := s.deviceMTU(peer)
 	if mtu == s.mtu {

@@ -15,10 +15,10 @@ func (s *session) showLink(now time.Time) *mgmt.Link {
 	st := p.link.Status()
 	l := &mgmt.Link{
 		Phase:    strings.ToLower(st.Phase.String()),
-		Failures: p.failures,
+		Failures: int(p.failures),
 		Counters: linkCounters(&st.Counters),
 
-		ScriptsRefused: p.scriptsRefused,
+		ScriptsRefused: int(p.scriptsRefused),
 	}
 	l.RxDataPackets, l.TxDataPackets = s.fwd.Data()
 	if st.LCP == pppfsm.Opened {

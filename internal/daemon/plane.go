@@ -279,7 +279,7 @@ func (d *daemon) moveSession(s *session, to *tunnel) {
 	delete(s.tunnel.sessions, s)
 	s.tunnel = to
 	to.sessions[s] = struct{}{}
-	f, err := d.fwd.AddSession(to.fwd, s.fcfg)
+	f, err := d.fwd.AddSession(to.fwd, *s.fcfg)
 	if err != nil { // the loops take what they had
 		d.log.Error("follow the peer", zap.String("session", s.fullName()), zap.Error(err))
 		return
@@ -289,7 +289,7 @@ func (d *daemon) moveSession(s *session, to *tunnel) {
 			s.shared.fwd.Move(p, s.fwd, f)
 		}
 	}
-	s.fwd = f
+	s.fwd, s.fcfg = f, f.Config()
 	d.byFwd[f] = s
 	s.fwd.SetMTU(s.mtu)
 	d.adaptMTU(s)

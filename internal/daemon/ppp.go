@@ -25,28 +25,28 @@ const (
 
 // ppp is the PPP side of a session.
 type ppp struct {
-	link     *pppfsm.Link
-	state    forwarder.LinkState
-	peerMRU  int
-	addrs    []address // on the device now
-	routes   []netip.Prefix
-	reason   string
-	finished bool
-	closing  bool          // we are shutting down
-	worked   bool          // a network was up since the link began
-	failures int           // attempts in a row in which none was
-	reopen   time.Time     // zero: not waiting
-	backoff  time.Duration // of the next reopening
-	timer    timer
-	login    *login          // nil unless a peer wants to prove itself
-	allowed  *auth.Addresses // that the peer let in may use; nil: all
+	link           *pppfsm.Link
+	state          forwarder.LinkState
+	peerMRU        int32
+	scriptsRefused int32
+	addrs          []address // on the device now
+	routes         []netip.Prefix
+	reason         string
+	finished       bool
+	closing        bool          // we are shutting down
+	worked         bool          // a network was up since the link began
+	failures       int32         // attempts in a row in which none was
+	reopen         time.Time     // zero: not waiting
+	backoff        time.Duration // of the next reopening
+	timer          timer
+	login          *login          // nil unless a peer wants to prove itself
+	allowed        *auth.Addresses // that the peer let in may use; nil: all
 
 	// Of scripts, see scripts.go.
 	opened                     time.Time // when LCP was
 	receivedBefore, sentBefore uint64    // bytes of the session before that
 	peerName                   string    // of a peer that authenticated itself, for scripts
 	ip, ip6, auth              *hook
-	scriptsRefused             int
 
 	owner    string      // what addresses from pools are remembered by, see poolKey
 	lease    *pool.Lease // of the peer's IPv4 address, nil: none
@@ -80,7 +80,7 @@ func (d *daemon) linkConfig(s *session) *pppfsm.Config {
 	c := s.cfg.PPP.Link
 	c.EchoSpread = true
 	if c.MRU = s.cfg.PPP.MRU; c.MRU == 0 {
-		c.MRU = s.tunnel.fwd.ReceiveMTU(s.fcfg)
+		c.MRU = s.tunnel.fwd.ReceiveMTU(*s.fcfg)
 		if c.IPv6 {
 			c.MRU = max(c.MRU, minIPv6MTU)
 		}
@@ -154,7 +154,7 @@ func (d *daemon) act(s *session, a pppfsm.Action, now time.Time) {
 	case pppfsm.LinkOpened:
 		d.logOpened(s)
 		p.finished, p.reopen, p.backoff, p.reason = false, time.Time{}, reopenFirst, ""
-		p.peerMRU = a.PeerMRU
+		p.peerMRU = int32(a.PeerMRU)
 		p.began(s, now)
 		if a.PeerName != "" {
 			d.authUp(s, a.PeerName)
@@ -215,8 +215,8 @@ func (d *daemon) linkFinished(s *session, a pppfsm.Finished, now time.Time) {
 	switch {
 	case p.closing || !c.Persist:
 		return
-	case c.MaxFail > 0 && p.failures >= c.MaxFail:
-		d.noisyPPP.Warn("link given up", zap.String("session", s.fullName()), zap.Int("failures", p.failures),
+	case c.MaxFail > 0 && int(p.failures) >= c.MaxFail:
+		d.noisyPPP.Warn("link given up", zap.String("session", s.fullName()), zap.Int32("failures", p.failures),
 			remedy("culvert show session says how far it came; maxfail bounds attempts, culvert reload begins again"))
 		return
 	case a.Idle: // no penalty: nothing is wrong

@@ -21,15 +21,15 @@ func (s source) Config() (mgmt.Config, error) {
 
 // Profiles implements mgmt.Source.
 func (s source) Profiles() []mgmt.Profile {
-	d := s.d
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	all := make([]mgmt.Profile, 0, len(d.cfg.PPPs)+len(d.cfg.Profiles))
-	for i := range d.cfg.PPPs {
-		all = append(all, mgmt.Profile{Kind: mgmt.ProfilePPP, Name: d.cfg.PPPs[i].Profile})
+	s.d.mu.Lock()
+	c := s.d.cfg
+	s.d.mu.Unlock()
+	all := make([]mgmt.Profile, 0, len(c.PPPs)+len(c.Profiles))
+	for i := range c.PPPs {
+		all = append(all, mgmt.Profile{Kind: mgmt.ProfilePPP, Name: c.PPPs[i].Profile})
 	}
-	for i := range d.cfg.Profiles {
-		all = append(all, mgmt.Profile{Kind: mgmt.ProfileSession, Name: d.cfg.Profiles[i].Name})
+	for i := range c.Profiles {
+		all = append(all, mgmt.Profile{Kind: mgmt.ProfileSession, Name: c.Profiles[i].Name})
 	}
 	at := make(map[[2]string]*mgmt.Profile, len(all))
 	for i := range all {
@@ -42,13 +42,13 @@ func (s source) Profiles() []mgmt.Profile {
 			}
 		}
 	}
-	for _, e := range d.sessions {
+	s.d.eachSession(func(e *session) {
 		if e.cfg.Pseudowire == config.PseudowirePPP {
 			count(mgmt.ProfilePPP, e.cfg.PPP.Profile, e)
 		}
 		if e.circuit != nil && e.circuit.slot.profile != nil {
 			count(mgmt.ProfileSession, e.circuit.slot.profile.Name, e)
 		}
-	}
+	})
 	return all
 }

@@ -122,6 +122,9 @@ func addressText(a netip.Addr) string {
 
 // ipUp runs ip_up: interface, tty, speed, local and remote address, ipparam.
 func (d *daemon) ipUp(s *session, a pppfsm.IPv4Up) {
+	if s.cfg.PPP.Scripts == nil {
+		return
+	}
 	c := s.scriptsOf()
 	local, peer := addressText(a.Local), addressText(a.Peer)
 	env := s.scriptEnv("IPLOCAL="+local, "IPREMOTE="+peer)
@@ -139,6 +142,9 @@ func (d *daemon) ipUp(s *session, a pppfsm.IPv4Up) {
 
 // ip6Up runs ipv6_up: the same with link-local addresses.
 func (d *daemon) ip6Up(s *session, a pppfsm.IPv6Up) {
+	if s.cfg.PPP.Scripts == nil {
+		return
+	}
 	c := s.scriptsOf()
 	local, peer := linkLocal(a.LocalID).String(), linkLocal(a.PeerID).String()
 	args := []string{s.cfg.InterfaceName, s.fullName(), scriptSpeed, local, peer, c.IPParam}

@@ -27,9 +27,9 @@ type tunnel struct {
 type session struct {
 	cfg      *config.Session
 	tunnel   *tunnel
-	fcfg     forwarder.SessionConfig
-	dev      *tuntap.Device // nil: shared
-	shared   *shared        // nil: dev is its own
+	fcfg     *forwarder.SessionConfig // of fwd, once that is there
+	dev      *tuntap.Device           // nil: shared
+	shared   *shared                  // nil: dev is its own
 	fwd      *forwarder.Session
 	ppp      *ppp // nil for Ethernet
 	mtu      int  // of the device
@@ -139,7 +139,7 @@ func (d *daemon) addBurst(all []*session) []error {
 			errs[i] = d.fault(s.cfg.Line, sessionKey(s.tunnel.cfg, s.cfg, "interface_name"), errs[i])
 			continue
 		}
-		wanted, which = append(wanted, forwarder.NewSession{Tunnel: s.tunnel.fwd, Config: s.fcfg}), append(which, i)
+		wanted, which = append(wanted, forwarder.NewSession{Tunnel: s.tunnel.fwd, Config: *s.fcfg}), append(which, i)
 	}
 	added, refused := d.fwd.AddSessions(wanted)
 	for k, i := range which {
@@ -231,6 +231,7 @@ func (d *daemon) enter(s *session) error {
 
 // note makes everybody know a session.
 func (d *daemon) note(s *session) {
+	s.fcfg = s.fwd.Config()
 	s.fwd.SetMTU(s.mtu)
 	s.index = len(d.sessions)
 	d.sessions = append(d.sessions, s)
@@ -270,8 +271,8 @@ func (d *daemon) removeSessions(all []*session) {
 	d.closeDevices(all)
 }
 
-func sessionConfig(c *config.Session) forwarder.SessionConfig {
-	f := forwarder.SessionConfig{
+func sessionConfig(c *config.Session) *forwarder.SessionConfig {
+	f := &forwarder.SessionConfig{
 		Name:           c.Name,
 		Pseudowire:     forwarder.Ethernet,
 		LocalID:        c.SID,
@@ -305,7 +306,7 @@ const minIPv6MTU = 1280
 func (s *session) deviceMTU(peerMRU int) int {
 	mtu := s.cfg.MTU
 	if mtu == 0 {
-		mtu = s.tunnel.fwd.MTU(s.fcfg)
+		mtu = s.tunnel.fwd.MTU(*s.fcfg)
 		if s.cfg.PPP == nil || s.cfg.PPP.Link.IPv6 {
 			mtu = max(mtu, minIPv6MTU)
 		}

@@ -67,6 +67,7 @@ func (d *daemon) openShared(sh *shared) (key string, err error) {
 		if t.HardwareAddr == nil {
 			t.HardwareAddr = randomMAC()
 		}
+		f.Floods = c.TAP.Floods
 		f.Bridge = &bridge.Config{
 			MaxMACs: c.TAP.MaxMACs, Aging: c.TAP.MACAging, Reserved: c.TAP.Reserved, Own: [6]byte(t.HardwareAddr),
 		}

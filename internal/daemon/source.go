@@ -22,29 +22,38 @@ func (s source) Version() string { return version.Get().Version }
 
 // Tunnels implements mgmt.Source.
 func (s source) Tunnels() []mgmt.Tunnel {
-	s.d.mu.Lock()
-	defer s.d.mu.Unlock()
-	sum := make(map[*tunnel]*mgmt.Tunnel, len(s.d.tunnels))
-	all := make([]mgmt.Tunnel, len(s.d.tunnels), len(s.d.tunnels)+len(s.d.plane.dialers))
-	for i, t := range s.d.tunnels {
-		all[i] = t.show()
-		sum[t] = &all[i]
-	}
-	for _, l := range s.d.plane.dialers {
-		if l.conn == nil || l.conn.t == nil {
-			all = append(all, l.show())
-		}
-	}
-	for _, e := range s.d.sessions {
+	all, sum := s.d.showTunnels()
+	s.d.eachSession(func(e *session) {
 		m := sum[e.tunnel]
+		if m == nil { // it has come meanwhile
+			return
+		}
 		rx, tx, _ := e.fwd.Stats()
 		m.Sessions++
 		m.RxPackets += rx.Packets
 		m.RxBytes += rx.Bytes
 		m.TxPackets += tx.Packets
 		m.TxBytes += tx.Bytes
-	}
+	})
 	return all
+}
+
+// showTunnels shows tunnels without what their sessions add up to; sum is where each one's goes.
+func (d *daemon) showTunnels() (all []mgmt.Tunnel, sum map[*tunnel]*mgmt.Tunnel) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sum = make(map[*tunnel]*mgmt.Tunnel, len(d.tunnels))
+	all = make([]mgmt.Tunnel, len(d.tunnels), len(d.tunnels)+len(d.plane.dialers))
+	for i, t := range d.tunnels {
+		all[i] = t.show()
+		sum[t] = &all[i]
+	}
+	for _, l := range d.plane.dialers {
+		if l.conn == nil || l.conn.t == nil {
+			all = append(all, l.show())
+		}
+	}
+	return all, sum
 }
 
 func (t *tunnel) show() mgmt.Tunnel {
@@ -140,24 +149,6 @@ func showControl(c *control.Conn, now time.Time) *mgmt.Control {
 	}
 }
 
-// Sessions implements mgmt.Source.
-func (s source) Sessions() []mgmt.Session {
-	s.d.mu.Lock()
-	defer s.d.mu.Unlock()
-	all := make([]mgmt.Session, 0, len(s.d.sessions))
-	for _, e := range s.d.sessions {
-		all = append(all, e.show())
-	}
-	for _, l := range s.d.plane.dialers {
-		for _, n := range l.lines {
-			if !n.carried() {
-				all = append(all, n.show())
-			}
-		}
-	}
-	return all
-}
-
 // carried tells whether the line's session is in the data plane, among daemon.sessions.
 func (n *line) carried() bool {
 	if n.call == nil {
@@ -185,19 +176,20 @@ func (n *line) show() mgmt.Session {
 }
 
 // Session implements mgmt.Source.
-func (s source) Session(tunnel, name string) (mgmt.Session, bool) {
-	s.d.mu.Lock()
-	defer s.d.mu.Unlock()
-	for _, e := range s.d.sessions {
-		if e.cfg.Name != name || e.tunnel.cfg.Name != tunnel {
-			continue
+func (s source) Session(tunnel, name string) (m mgmt.Session, ok bool) {
+	s.d.eachSession(func(e *session) {
+		if ok || e.cfg.Name != name || e.tunnel.cfg.Name != tunnel {
+			return
 		}
-		m := e.show()
-		if e.ppp != nil {
+		if m, ok = e.show(), true; e.ppp != nil {
 			m.Link = e.showLink(time.Now())
 		}
+	})
+	if ok {
 		return m, true
 	}
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
 	for _, l := range s.d.plane.dialers {
 		for _, n := range l.lines {
 			if n.cfg.Name == name && l.cfg.Name == tunnel && !n.carried() {

@@ -114,6 +114,9 @@ func (d *daemon) snapshotSession(s *session, c *snapshot.Codec) {
 		return
 	}
 	s.ppp.snapshot(c)
+	if us, peer := s.ppp.us.addr, s.ppp.peer.addr; c.Reading() && us != ([4]byte{}) {
+		s.ppp.us, s.ppp.peer = d.place(s, netip.AddrFrom4(us)), d.place(s, netip.AddrFrom4(peer))
+	}
 	from := d.pools[s.cfg.PPP.Pool]
 	var unit *netip.Prefix
 	if s.ppp.lease != nil {
@@ -163,8 +166,6 @@ func (p *ppp) snapshot(c *snapshot.Codec) {
 	}
 	snapshot.Int(c, &p.scriptsRefused)
 	c.String(&p.owner)
-	for _, h := range []*held{&p.us, &p.peer} {
-		c.String(&h.netns)
-		c.Addr(&h.addr)
-	}
+	c.Fixed(p.us.addr[:])
+	c.Fixed(p.peer.addr[:])
 }

@@ -319,7 +319,7 @@ func (t *taking) sessions() ([]*session, error) {
 			abandonAll(all)
 			return nil, err
 		}
-		wanted[i] = forwarder.NewSession{Tunnel: s.tunnel.fwd, Config: s.fcfg}
+		wanted[i] = forwarder.NewSession{Tunnel: s.tunnel.fwd, Config: *s.fcfg}
 	}
 	added, errs := d.fwd.AddSessions(wanted)
 	if err := errors.Join(errs...); err != nil {

@@ -184,9 +184,9 @@ func (c *culvert) pppDrops(t *testing.T, but ...string) {
 }
 
 // show runs `culvert show WHAT --json`, the same over the command line.
-func (c *culvert) show(t *testing.T, what string) string {
+func (c *culvert) show(t *testing.T, what ...string) string {
 	t.Helper()
-	out, err := exec.Command(c.lab.binary, "show", what, "--json", "--socket", c.socket).CombinedOutput()
+	out, err := exec.Command(c.lab.binary, append([]string{"show", "--json", "--socket", c.socket}, what...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("culvert show %s: %v\n%s", what, err, out)
 	}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"iter"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -107,7 +108,7 @@ var (
 // Source is the part of mgmt.Source that is shown here.
 type Source interface {
 	Tunnels() []mgmt.Tunnel
-	Sessions() []mgmt.Session
+	Sessions() iter.Seq[mgmt.Session]
 	Workers() []mgmt.Worker
 	Drops() []mgmt.Drop
 	Pools() []mgmt.Pool

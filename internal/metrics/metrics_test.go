@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +47,7 @@ func (fake) Tunnels() []mgmt.Tunnel {
 	}
 }
 
-func (f fake) Sessions() []mgmt.Session { return f.sessions }
+func (f fake) Sessions() iter.Seq[mgmt.Session] { return slices.Values(f.sessions) }
 
 func (fake) Drops() []mgmt.Drop { return []mgmt.Drop{{Reason: "cookie", Help: "wrong", Count: 5}} }
 

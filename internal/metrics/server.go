@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -43,7 +44,7 @@ func Handler(src Source) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", textFormat)
-		if writeSessions(w, src.Sessions()) != nil {
+		if writeSessions(w, slices.Collect(src.Sessions())) != nil {
 			panic(http.ErrAbortHandler) // the status is out: cut the answer short
 		}
 	})

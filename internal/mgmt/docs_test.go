@@ -103,7 +103,7 @@ func TestDocumentedFields(t *testing.T) {
 		"Worker": reflect.TypeFor[Worker](), "Drop": reflect.TypeFor[Drop](), "Pool": reflect.TypeFor[Pool](), "Shared": reflect.TypeFor[Shared](), "MAC": reflect.TypeFor[MAC](), "Profile": reflect.TypeFor[Profile](), "Config": reflect.TypeFor[Config](), "Version": reflect.TypeFor[version.Info](),
 		"ReloadRequest": reflect.TypeFor[ReloadRequest](), "ReloadReport": reflect.TypeFor[ReloadReport](), "Change": reflect.TypeFor[Change](),
 		"Event":        reflect.TypeFor[Event](),
-		"DebugRequest": reflect.TypeFor[DebugRequest](), "LogLevel": reflect.TypeFor[LogLevel](),
+		"DebugRequest": reflect.TypeFor[DebugRequest](), "LogLevel": reflect.TypeFor[LogLevel](), "Finding": reflect.TypeFor[Finding](),
 		"DrainRequest": reflect.TypeFor[DrainRequest](), "DrainReport": reflect.TypeFor[DrainReport](),
 		"AddRequest": reflect.TypeFor[AddRequest](), "DeleteRequest": reflect.TypeFor[DeleteRequest](),
 		"DisconnectRequest": reflect.TypeFor[DisconnectRequest](), "DisconnectReport": reflect.TypeFor[DisconnectReport](),
@@ -133,9 +133,9 @@ func TestDocumentedResources(t *testing.T) {
 	var wantPaths []string
 	for _, r := range routes {
 		wantPaths = append(wantPaths, r.path+r.suffix)
-		if r.path == pathCapture {
+		if section := map[string]string{pathCapture: "Capture", pathTunnel + doctorOf: "Parameters of a doctor"}[r.path+r.suffix]; section != "" {
 			var documented []string
-			for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\|").FindAllStringSubmatch(apiDoc(t)["Capture"], -1) {
+			for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\|").FindAllStringSubmatch(apiDoc(t)[section], -1) {
 				documented = append(documented, m[1])
 			}
 			if !slices.Equal(r.params, documented) {

@@ -2,8 +2,10 @@ package mgmt
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -84,6 +86,16 @@ func (f *fakeSource) Profiles() []Profile {
 	return []Profile{{Kind: "session", Name: "a"}, {Kind: "ppp", Name: "z", Sessions: 3, Up: 2}, {Kind: "ppp", Name: "b"}}
 }
 
+func (f *fakeSource) Diagnose(_ context.Context, tunnel string, wait time.Duration) ([]Finding, error) {
+	if tunnel != "t1" {
+		return nil, Refuse(http.StatusNotFound, "no tunnel %q", tunnel)
+	}
+	return []Finding{
+		{Check: "cookie", Level: "bad", Session: "t1/s1", Found: "another one", Evidence: wait.String(), Remedy: "change it"},
+		{Check: "path_mtu", Level: "good", Found: "1500 bytes"},
+	}, nil
+}
+
 func (f *fakeSource) Levels() []LogLevel {
 	return []LogLevel{{Kind: LevelOfSubsystem, Name: "ppp", Level: "info"}, {Kind: LevelOfTunnel, Name: "t1", Level: "debug", Own: true}}
 }
@@ -106,15 +118,17 @@ func (f *fakeSource) MACs(shared string) ([]MAC, bool) {
 }
 func (f *fakeSource) Version() string { return "1.2.3-fake" }
 
-func (f *fakeSource) Sessions() []Session {
+func (f *fakeSource) Sessions() iter.Seq[Session] {
 	if f.enter != nil {
 		f.enter()
 	}
-	return slices.Clone(f.sessions)
+	return slices.Values(slices.SortedFunc(slices.Values(f.sessions), func(a, b Session) int {
+		return cmp.Or(cmp.Compare(a.Tunnel, b.Tunnel), cmp.Compare(a.Name, b.Name))
+	}))
 }
 
 func (f *fakeSource) Session(tunnel, name string) (Session, bool) {
-	for _, s := range f.Sessions() {
+	for s := range f.Sessions() {
 		if s.Tunnel == tunnel && s.Name == name {
 			return s, true
 		}

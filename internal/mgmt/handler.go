@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Header field values and texts of the API.
@@ -37,7 +39,8 @@ func failf(status int, format string, args ...any) *statusError {
 type handler struct {
 	src     Source
 	changer Changer // nil: nothing can be changed
-	may     func(uid uint32) bool
+	may     func(who peer) bool
+	admins  string // group whose members may, for the error
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +58,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var b body
-	if err == nil {
+	switch {
+	case err != nil:
+	case rt.slow != nil:
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // else the context would end with it
+		b, err = rt.slow(r.Context(), h.src, name, params)
+	default:
 		b, err = rt.answer(h.src, name, params)
 	}
 	writeAnswer(w, b, err)
@@ -144,11 +152,14 @@ func one[T any](v T) body {
 }
 
 // list is an array with one element on a line.
-func list[T any](vs []T) body {
+func list[T any](vs []T) body { return sequence(slices.Values(vs)) }
+
+// sequence is list for what comes one after the other.
+func sequence[T any](vs iter.Seq[T]) body {
 	return func(w io.Writer) error {
 		sep := "["
-		for i := range vs {
-			b, err := json.Marshal(&vs[i])
+		for v := range vs {
+			b, err := json.Marshal(&v)
 			if err != nil {
 				return err
 			}
@@ -157,7 +168,7 @@ func list[T any](vs []T) body {
 			}
 			sep = ","
 		}
-		if len(vs) == 0 {
+		if sep == "[" {
 			_, err := io.WriteString(w, "[]\n")
 			return err
 		}

@@ -89,6 +89,7 @@ var operations = map[string]operation{
 	"/v1/tunnels":                     {id: "listTunnels", answer: []Tunnel{}},
 	"/v1/tunnels/{tunnel}":            {id: "getTunnel", answer: Tunnel{}, errors: []int{404}},
 	"/v1/tunnels/{tunnel}/messages":   {id: "listMessages", answer: []Message{}, errors: []int{404}},
+	"/v1/tunnels/{tunnel}/doctor":     {id: "diagnoseTunnel", answer: []Finding{}, errors: []int{404, 409, 503}},
 	"/v1/sessions":                    {id: "listSessions", answer: []Session{}},
 	"/v1/sessions/{tunnel}/{session}": {id: "getSession", answer: Session{}, errors: []int{404}},
 	"/v1/workers":                     {id: "listWorkers", answer: []Worker{}},
@@ -223,7 +224,10 @@ func (d *describer) parameters(template string, params []string) (all []object) 
 	for _, m := range regexp.MustCompile(`\{([a-z]+)\}`).FindAllStringSubmatch(template, -1) {
 		all = append(all, object{"name": m[1], "in": "path", "required": true, "description": "name, percent-encoded", "schema": object{"type": "string"}})
 	}
-	section := map[string]string{pathSessions: "Resources", pathCapture: "Capture", pathEvents: "Events", pathReload: "Changes"}[template]
+	section := map[string]string{
+		pathSessions: "Resources", pathCapture: "Capture", pathEvents: "Events", pathReload: "Changes",
+		pathTunnel + "{tunnel}" + doctorOf: "Parameters of a doctor",
+	}[template]
 	for _, name := range params {
 		schema, ok := parameterTypes[name]
 		if !ok {
@@ -358,10 +362,10 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		}
 	}
 	for _, target := range []string{
-		"/openapi.json", "/v1/tunnels", "/v1/tunnels/t1", "/v1/tunnels/t1/messages", "/v1/sessions", "/v1/sessions/t1/s1",
+		"/openapi.json", "/v1/tunnels", "/v1/tunnels/t1", "/v1/tunnels/t1/messages", "/v1/tunnels/t1/doctor", "/v1/sessions", "/v1/sessions/t1/s1",
 		"/v1/workers", "/v1/drops", "/v1/pools", "/v1/shared", "/v1/shared/a%2Fb/macs", "/v1/shared/none/macs", "/v1/profiles", "/v1/config", "/v1/levels", "/v1/version",
 		"/v1/capture?tunnel=t1&count=1", "/v1/capture?tunnel=busy", "/v1/capture?tunnel=broken", "/v1/capture?tunnel=t1&count=x",
-		"/v1/tunnels/none", "/v1/tunnels/none/messages", "/v1/sessions/t1/none", "/v1/sessions/t1", "/v1/sessions?x=1", "/v1/nothing",
+		"/v1/tunnels/none", "/v1/tunnels/none/messages", "/v1/tunnels/none/doctor?wait=1s", "/v1/tunnels/t1/doctor?wait=1h", "/v1/sessions/t1/none", "/v1/sessions/t1", "/v1/sessions?x=1", "/v1/nothing",
 	} {
 		resp, body := request(t, path, "GET", target)
 		check("GET", target, resp, body)

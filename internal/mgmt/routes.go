@@ -2,11 +2,14 @@ package mgmt
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"culvert/docs"
 	"culvert/internal/version"
@@ -17,6 +20,7 @@ const (
 	pathTunnels  = "/v1/tunnels"
 	pathTunnel   = "/v1/tunnels/" // a name follows
 	messagesOf   = "/messages"    // behind a tunnel's name
+	doctorOf     = "/doctor"      // likewise
 	pathSessions = "/v1/sessions"
 	pathSession  = "/v1/sessions/" // a full session name follows
 	pathWorkers  = "/v1/workers"
@@ -34,6 +38,13 @@ const (
 	pathOpenAPI  = "/openapi.json"
 )
 
+// paramWait is for how long a doctor watches; within these.
+const (
+	paramWait = "wait"
+	waitUsual = 4 * time.Second // PPP says something every three
+	waitMost  = 30 * time.Second
+)
+
 // Query parameters of pathSessions.
 const (
 	paramTunnel    = "tunnel"
@@ -48,14 +59,16 @@ type route struct {
 	path   string   // with a slash at the end: a name follows
 	suffix string   // behind the name
 	params []string // the query parameters it knows
-	// answer is nil where stream, which goes on for as long as somebody reads, takes its place.
+	// answer is nil where slow, which waits before it answers, or stream, which goes on for as long as somebody reads, takes its place.
 	answer func(src Source, name string, q url.Values) (body, *statusError)
+	slow   func(ctx context.Context, src Source, name string, q url.Values) (body, *statusError)
 	stream func(h *handler, w http.ResponseWriter, r *http.Request, q url.Values)
 }
 
 var routes = []route{
 	{path: pathTunnels, answer: getTunnels},
 	{path: pathTunnel, suffix: messagesOf, answer: getMessages}, // also of one whose name ends like this
+	{path: pathTunnel, suffix: doctorOf, params: []string{paramWait}, slow: getDoctor},
 	{path: pathTunnel, answer: getTunnel},
 	{path: pathSessions, params: []string{paramTunnel, paramState, paramInterface, paramUser, paramAddress}, answer: getSessions},
 	{path: pathSession, answer: getSession},
@@ -111,15 +124,15 @@ func getMessages(src Source, name string, _ url.Values) (body, *statusError) {
 }
 
 func getSessions(src Source, _ string, q url.Values) (body, *statusError) {
-	ss := slices.DeleteFunc(src.Sessions(), func(s Session) bool {
-		ppp := cmp.Or(s.PPP, &PPP{})
-		return !wanted(q, paramUser, ppp.PeerName) || !wanted(q, paramAddress, ppp.PeerAddress) ||
-			!wanted(q, paramTunnel, s.Tunnel) || !wanted(q, paramState, s.State) || !wanted(q, paramInterface, s.Interface)
-	})
-	slices.SortFunc(ss, func(a, b Session) int {
-		return cmp.Or(cmp.Compare(a.Tunnel, b.Tunnel), cmp.Compare(a.Name, b.Name))
-	})
-	return list(ss), nil
+	return sequence(func(yield func(Session) bool) {
+		for s := range src.Sessions() {
+			ppp := cmp.Or(s.PPP, &PPP{})
+			if wanted(q, paramUser, ppp.PeerName) && wanted(q, paramAddress, ppp.PeerAddress) && wanted(q, paramTunnel, s.Tunnel) &&
+				wanted(q, paramState, s.State) && wanted(q, paramInterface, s.Interface) && !yield(s) {
+				return
+			}
+		}
+	}), nil
 }
 
 // wanted tells whether value passes the filter named param, which is absent or must be equal.
@@ -187,6 +200,26 @@ func getConfig(src Source, _ string, _ url.Values) (body, *statusError) {
 		return nil, failf(http.StatusInternalServerError, "%v", err)
 	}
 	return one(c), nil
+}
+
+func getDoctor(ctx context.Context, src Source, name string, q url.Values) (body, *statusError) {
+	wait := waitUsual
+	if q.Has(paramWait) {
+		d, err := time.ParseDuration(q.Get(paramWait))
+		if err != nil || d < 0 || d > waitMost {
+			return nil, failf(http.StatusBadRequest, "query: %s must be a time up to %s, such as 4s, not %q", paramWait, waitMost, q.Get(paramWait))
+		}
+		wait = d
+	}
+	all, err := src.Diagnose(ctx, name, wait)
+	if err != nil {
+		var refused *statusError
+		if !errors.As(err, &refused) {
+			refused = failf(http.StatusInternalServerError, "%v", err)
+		}
+		return nil, refused
+	}
+	return list(all), nil
 }
 
 func getLevels(src Source, _ string, _ url.Values) (body, *statusError) {

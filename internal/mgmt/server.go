@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"time"
@@ -20,7 +21,8 @@ type Source interface {
 	Tunnel(name string) (Tunnel, bool)
 	// Messages gives the last control messages of a dynamic tunnel, the oldest first.
 	Messages(tunnel string) ([]Message, bool)
-	Sessions() []Session
+	// Sessions gives all sessions by tunnel and name, one after the other: there may be a million.
+	Sessions() iter.Seq[Session]
 	// Session gives one session with all that is known of it.
 	Session(tunnel, name string) (Session, bool)
 	Workers() []Worker
@@ -32,6 +34,8 @@ type Source interface {
 	Profiles() []Profile
 	// Config gives the configuration that runs.
 	Config() (Config, error)
+	// Diagnose watches a tunnel for a while and says what is wrong with it. Errors are those of Refuse.
+	Diagnose(ctx context.Context, tunnel string, wait time.Duration) ([]Finding, error)
 	// Levels gives what is logged: the subsystems' levels, then those of tunnels.
 	Levels() []LogLevel
 	// Capture prepares a capture. Errors are those of Refuse.
@@ -55,8 +59,9 @@ const (
 type options struct {
 	log      *zap.Logger
 	stopWait time.Duration
-	changer  Changer               // nil: read-only
-	may      func(uid uint32) bool // change anything
+	changer  Changer             // nil: read-only
+	may      func(who peer) bool // change anything
+	admins   string              // group whose members may as well, empty: none
 }
 
 // Option changes how Serve works.
@@ -66,6 +71,14 @@ type Option func(*options)
 // logged; what clients do wrong is only answered, never logged.
 func WithLog(log *zap.Logger) Option { return func(o *options) { o.log = log } }
 
+// WithAdmins lets members of a group change things, as the kernel says who has connected.
+func WithAdmins(name string, gid uint32) Option {
+	return func(o *options) {
+		o.admins = name
+		o.may = func(who peer) bool { return mayChange(who) || who.in(gid) }
+	}
+}
+
 // Serve answers requests on ln from src until ctx is done, then lets requests in progress finish for at most two
 // seconds and returns nil. It owns ln and closes it, also when it fails.
 func Serve(ctx context.Context, ln net.Listener, src Source, opts ...Option) error {
@@ -74,8 +87,8 @@ func Serve(ctx context.Context, ln net.Listener, src Source, opts ...Option) err
 		opt(&o)
 	}
 	srv := &http.Server{
-		Handler:                      &handler{src: src, changer: o.changer, may: o.may},
-		ConnContext:                  withUID,
+		Handler:                      &handler{src: src, changer: o.changer, may: o.may, admins: o.admins},
+		ConnContext:                  withPeer,
 		BaseContext:                  func(net.Listener) context.Context { return ctx }, // captures end with it
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            headerWait,

@@ -19,6 +19,7 @@ type (
 	Shared            = client.Shared
 	MAC               = client.MAC
 	Profile           = client.Profile
+	Finding           = client.Finding
 	LogLevel          = client.LogLevel
 	DebugRequest      = client.DebugRequest
 	Config            = client.Config

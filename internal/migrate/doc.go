@@ -1,5 +1,6 @@
 // Package migrate makes a configuration of culvert out of what set up L2TPv3 before: the commands of ip-l2tp(8) and, for
-// the interfaces of its sessions, of ip-link(8), ip-address(8) and ip-route(8).
+// the interfaces of its sessions, of ip-link(8), ip-address(8) and ip-route(8); or the tunnels that the kernel has, as
+// internal/l2tpnl reads them (kernel.go); or a file of go-l2tp's kl2tpd (gol2tp.go).
 //
 // # How it works
 //
@@ -18,6 +19,6 @@
 //
 // # Ownership and concurrency
 //
-// IPRoute is a function of its arguments; it keeps nothing and asks nobody. Memory is in proportion to the text, which
-// may have config.MaxSize bytes.
+// IPRoute, Kernel and GoL2TP are functions of their arguments; they keep nothing and ask nobody, but for host names in a
+// file of go-l2tp. Memory is in proportion to the text, which may have config.MaxSize bytes.
 package migrate

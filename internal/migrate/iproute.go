@@ -29,6 +29,7 @@ type tunnel struct {
 // session is what `ip l2tp add session` made, and what was done to its interface.
 type session struct {
 	line               int
+	pseudowire         string // of ours
 	id, peer           uint32
 	cookie, peerCookie []byte
 	sublayer, numbered bool
@@ -38,6 +39,7 @@ type session struct {
 // script is what the commands of one file add up to.
 type script struct {
 	name    string
+	command string // of culvert that this is
 	tunnels []*tunnel
 	byID    map[uint32]*tunnel
 	devices map[deviceKey]*session
@@ -58,7 +60,7 @@ func IPRoute(name string, text []byte) ([]byte, error) {
 
 // read takes the commands.
 func read(name string, text []byte) (*script, error) {
-	s := &script{name: clean(name), byID: map[uint32]*tunnel{}, devices: map[deviceKey]*session{}}
+	s := &script{name: clean(name), command: "import iproute", byID: map[uint32]*tunnel{}, devices: map[deviceKey]*session{}}
 	if len(text) > config.MaxSize {
 		return nil, fmt.Errorf("%s: more than %d bytes", s.name, config.MaxSize)
 	}

@@ -158,6 +158,7 @@ func (s *script) addSession(line int, v values) string {
 	tid := uint32(v.number("tunnel_id", 32, &problem))
 	x := &session{
 		line:       line,
+		pseudowire: "eth",
 		id:         uint32(v.number("session_id", 32, &problem)),
 		peer:       uint32(v.number("peer_session_id", 32, &problem)),
 		cookie:     v.cookie("cookie", &problem),

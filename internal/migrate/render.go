@@ -42,13 +42,18 @@ func (w *writer) number(from int, key string, value int) {
 	}
 }
 
-// render gives the file, which config.Parse takes.
-func (s *script) render() ([]byte, error) {
-	w := &writer{}
-	w.line(0, "# Made from %s by `culvert import iproute`.", s.name)
+// head says where the file is from, and what is not in it.
+func (w *writer) head(s *script) {
+	w.line(0, "# Made from %s by `culvert %s`.", s.name, s.command)
 	for _, n := range s.notes {
 		w.line(0, "# not carried over: %s", n)
 	}
+}
+
+// render gives the file, which config.Parse takes.
+func (s *script) render() ([]byte, error) {
+	w := &writer{}
+	w.head(s)
 	for _, t := range s.tunnels {
 		w.tunnel(t)
 		for _, x := range t.sessions {
@@ -106,7 +111,7 @@ func (w *writer) session(t *tunnel, x *session) {
 	d := &x.device
 	w.line(x.line, "")
 	w.line(x.line, "[tunnel.t%d.session.s%d]", t.id, x.id)
-	w.quoted(x.line, "pseudowire", "eth")
+	w.quoted(x.line, "pseudowire", x.pseudowire)
 	w.line(x.line, "%-14s = %d", "sid", x.id)
 	w.line(x.line, "%-14s = %d", "psid", x.peer)
 	w.line(x.line, "%-14s = %s", "cookie", octets(x.cookie))

@@ -54,7 +54,7 @@ func TestE2ETakeover(t *testing.T) {
 	streams := []*netlab.Process{stream(a, b, "10.78.0.2", ":5301"), stream(a, b, "10.77.0.2", ":5302")}
 	takeovers, killed := 0, 0
 	for running(streams) {
-		if takeovers%2 == 0 && !a.killNext(time.Duration(killed%5) * 4 * time.Millisecond) {
+		if takeovers%2 == 0 && !a.killNext(time.Duration(killed%5)*4*time.Millisecond) {
 			t.Skip("a process was killed after it had taken over: it was slower to die than to start")
 		}
 		a.replace()
@@ -154,7 +154,9 @@ ranges = ["10.65.0.0/16"]
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.replace()
+		began := time.Now()
+		n.replace()
+		took := time.Since(began)
 		a.eventually("to answer the last ping", func() string {
 			if p.Check() == nil {
 				return "it still runs"

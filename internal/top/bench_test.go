@@ -3,6 +3,7 @@ package top
 import (
 	"context"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"testing"
 	"time"
@@ -56,12 +57,14 @@ type crowd struct {
 	w world
 }
 
-func (c *crowd) Sessions() []client.Session {
-	all := make([]client.Session, c.w.sessions)
-	for i := range all {
-		all[i] = c.w.session(i)
+func (c *crowd) Sessions() iter.Seq[client.Session] {
+	return func(yield func(client.Session) bool) {
+		for i := range c.w.sessions {
+			if !yield(c.w.session(i)) {
+				return
+			}
+		}
 	}
-	return all
 }
 
 // BenchmarkPoll asks for 100,000 sessions over the socket, server and client in this process.
