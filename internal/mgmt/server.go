@@ -59,9 +59,11 @@ const (
 type options struct {
 	log      *zap.Logger
 	stopWait time.Duration
-	changer  Changer             // nil: read-only
-	may      func(who peer) bool // change anything
-	admins   string              // group whose members may as well, empty: none
+	// the limits above of the same names
+	headerWait, requestWait, answerWait, idleWait time.Duration
+	changer                                       Changer             // nil: read-only
+	may                                           func(who peer) bool // change anything
+	admins                                        string              // group whose members may as well, empty: none
 }
 
 // Option changes how Serve works.
@@ -82,7 +84,10 @@ func WithAdmins(name string, gid uint32) Option {
 // Serve answers requests on ln from src until ctx is done, then lets requests in progress finish for at most two
 // seconds and returns nil. It owns ln and closes it, also when it fails.
 func Serve(ctx context.Context, ln net.Listener, src Source, opts ...Option) error {
-	o := options{log: zap.NewNop(), stopWait: stopWait, may: mayChange}
+	o := options{
+		log: zap.NewNop(), stopWait: stopWait, may: mayChange,
+		headerWait: headerWait, requestWait: requestWait, answerWait: answerWait, idleWait: idleWait,
+	}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -91,10 +96,10 @@ func Serve(ctx context.Context, ln net.Listener, src Source, opts ...Option) err
 		ConnContext:                  withPeer,
 		BaseContext:                  func(net.Listener) context.Context { return ctx }, // captures end with it
 		DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout:            headerWait,
-		ReadTimeout:                  requestWait,
-		WriteTimeout:                 answerWait,
-		IdleTimeout:                  idleWait,
+		ReadHeaderTimeout:            o.headerWait,
+		ReadTimeout:                  o.requestWait,
+		WriteTimeout:                 o.answerWait,
+		IdleTimeout:                  o.idleWait,
 		MaxHeaderBytes:               maxHeader,
 		ErrorLog:                     zap.NewStdLog(o.log.Named("mgmt")),
 	}
