@@ -14,15 +14,15 @@ var mayKnow = map[string][]string{
 	"client":            {"internal/version"},
 	"docs":              {},
 	"encap":             {},
-	"pppfsm":            {"encap"},
-	"control":           {"encap"},
-	"forwarder":         {"encap", "forwarder/bridge", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap"},
+	"pppfsm":            {"encap", "snapshot"},
+	"control":           {"encap", "snapshot"},
+	"forwarder":         {"encap", "forwarder/bridge", "forwarder/lpm", "forwarder/netio", "forwarder/offload", "forwarder/tuntap", "snapshot"},
 	"forwarder/bridge":  {"encap"},
 	"forwarder/lpm":     {},
-	"forwarder/netio":   {"encap"},
+	"forwarder/netio":   {"encap", "snapshot"},
 	"forwarder/offload": {"encap"},
 	"forwarder/tuntap":  {"encap"},
-	"internal/auth":     {"pppfsm"},
+	"internal/auth":     {"pppfsm", "snapshot"},
 	"internal/config":   {"control", "encap", "internal/auth", "internal/ipv6link", "internal/pool", "pppfsm"},
 	"internal/doctor":   {},
 	"internal/ipv6link": {"encap"},
@@ -31,6 +31,7 @@ var mayKnow = map[string][]string{
 	"internal/l2tpnl":   {},
 	"internal/migrate":  {"internal/config", "internal/l2tpnl"},
 	"internal/mgmt":     {"client", "docs", "internal/version"},
+	"snapshot":          {},
 	"internal/script":   {},
 	"internal/levels":   {},
 	"internal/human":    {},
@@ -44,7 +45,7 @@ var mayKnow = map[string][]string{
 // standardOnly are the packages that use nothing but the standard library and what mayKnow lists.
 var standardOnly = []string{
 	"client", "docs", "encap", "control", "pppfsm", "internal/version", "internal/testenv", "internal/archtest", "internal/pool",
-	"internal/diagnose", "internal/doctor", "forwarder/bridge", "forwarder/lpm", "internal/human",
+	"internal/diagnose", "internal/doctor", "snapshot", "forwarder/bridge", "forwarder/lpm", "internal/human",
 }
 
 // composers are the packages that may know the forwarder: the one that puts the process together, and benchmarks.
@@ -117,7 +118,7 @@ const origin = "pppfsm/moment.go"
 func TestAutomataHaveNoClock(t *testing.T) {
 	clock := []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTimer", "NewTicker", "Sleep", "Tick"}
 	for _, f := range goFiles(t) {
-		if f.test || !withinAny(f.dir, "pppfsm", "control", "encap", "internal/pool", "internal/ipv6link") {
+		if f.test || !withinAny(f.dir, "pppfsm", "control", "encap", "snapshot", "internal/pool", "internal/ipv6link") {
 			continue
 		}
 		if slices.Contains(f.imports, "net") && f.dir != "internal/ipv6link" { // the DHCPv6 library's addresses
