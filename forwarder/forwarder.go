@@ -44,6 +44,7 @@ type Forwarder struct {
 
 	mu        sync.Mutex
 	listeners map[listenerKey]*listener
+	adopted   map[listenerKey]adopted // for those that will come
 	closed    bool
 
 	annexes annexes
@@ -65,6 +66,7 @@ func New(o Options) (*Forwarder, error) {
 		strangers: make(chan ControlMessage, strangerQueue),
 		began:     time.Now(),
 		listeners: make(map[listenerKey]*listener),
+		adopted:   make(map[listenerKey]adopted),
 	}
 	f.annexes.init(o.Descriptors)
 	f.frames.New = func() any { b := make([]byte, maxPunt); return &b }
@@ -143,18 +145,15 @@ func (f *Forwarder) listen(cfg TunnelConfig) (*listener, error) {
 		l.refs++
 		return l, nil
 	}
-	group, err := netio.OpenGroup(netio.GroupConfig{
-		Transport:           cfg.Transport,
-		Local:               key.local,
-		Workers:             len(f.workers),
-		Variant:             cfg.variant(),
-		AcceptZeroChecksum6: cfg.NoChecksum,
-		GRO:                 f.offload,
-	})
+	group, err := f.openGroup(cfg, key)
 	if err != nil {
 		return nil, err
 	}
 	l := &listener{key: key, group: group, refs: 1, tunnels: make(map[*Tunnel]struct{}), known: make(map[netip.Addr]int)}
+	if a, ok := f.adopted[key]; ok {
+		delete(f.adopted, key)
+		l.unjoined.Store(a.unjoined)
+	}
 	for range f.workers {
 		l.tables = append(l.tables, make(map[encap.SessionID]*Session))
 		l.early = append(l.early, make(map[encap.SessionID]*Early))
@@ -166,6 +165,21 @@ func (f *Forwarder) listen(cfg TunnelConfig) (*listener, error) {
 	}
 	f.listeners[key] = l
 	return l, nil
+}
+
+// openGroup gives the sockets of a local address: those that were adopted, or new ones.
+func (f *Forwarder) openGroup(cfg TunnelConfig, key listenerKey) (*netio.Group, error) {
+	if a, ok := f.adopted[key]; ok {
+		return a.group, nil
+	}
+	return netio.OpenGroup(netio.GroupConfig{
+		Transport:           cfg.Transport,
+		Local:               key.local,
+		Workers:             len(f.workers),
+		Variant:             cfg.variant(),
+		AcceptZeroChecksum6: cfg.NoChecksum,
+		GRO:                 f.offload,
+	})
 }
 
 // watch lets every worker read its socket, and the first one the control socket.

@@ -23,8 +23,9 @@ type loop struct {
 	closed   bool
 
 	// The loop's own.
-	quit  bool
-	woken bool // somebody called Wake in this round
+	quit   bool
+	paused bool // no events, only commands
+	woken  bool // somebody called Wake in this round
 }
 
 // eventsPerWait bounds what one epoll_wait returns.
@@ -79,6 +80,12 @@ func (l *loop) spin(timeout func() time.Duration, handle func(netio.Event), afte
 	l.thread.Store(int32(syscall.Gettid()))
 	defer close(l.done)
 	for !l.quit {
+		if l.paused {
+			if err := l.commanded(after); err != nil {
+				return err
+			}
+			continue
+		}
 		n, err := l.poller.Wait(l.events, timeout())
 		if err != nil {
 			l.refuse()
@@ -100,6 +107,31 @@ func (l *loop) spin(timeout func() time.Duration, handle func(netio.Event), afte
 	}
 	return nil
 }
+
+// commanded is a round of a loop that is paused.
+func (l *loop) commanded(after func()) error {
+	if err := l.poller.WaitWake(); err != nil {
+		l.refuse()
+		l.runCommands()
+		return err
+	}
+	l.runCommands()
+	if !l.paused { // what came meanwhile has had its Wake
+		l.woken = true
+		after()
+	}
+	return nil
+}
+
+// pause has the loop handle no events until resume: what arrives waits in the kernel. When it returns, everything that the
+// loop had read has gone on its way.
+func (l *loop) pause() {
+	l.call(func() {}) // what was posted before has a round of its own
+	l.call(func() { l.paused = true })
+	l.call(func() {}) // the end of that round
+}
+
+func (l *loop) resume() { l.call(func() { l.paused = false }) }
 
 // stop ends the loop, waits for it, and frees its epoll instance. Commands posted before it still run.
 func (l *loop) stop() {

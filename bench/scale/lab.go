@@ -39,6 +39,11 @@ func newLab(c Config) (l *lab, err error) {
 			return l, err
 		}
 	}
+	for _, e := range []*end{&l.lns, &l.lac} {
+		if err = e.ns.Do(looseFilter); err != nil {
+			return l, err
+		}
+	}
 	if err = l.lns.ns.Join(l.lac.ns, "wire", 1500); err != nil {
 		return l, err
 	}
@@ -55,6 +60,13 @@ func newLab(c Config) (l *lab, err error) {
 		return l, err
 	}
 	return l, l.lac.start(&c, l.dir, "lac", subscriber)
+}
+
+// looseFilter is what systemd sets on most hosts (sysctl.d/50-default.conf). Without any filter the kernel looks each
+// packet's source up among the addresses of the namespace, in a table of 256 lists (fib_validate_source and
+// inet_lookup_ifaddr_rcu of net/ipv4); with one it asks the routes.
+func looseFilter() error {
+	return os.WriteFile("/proc/sys/net/ipv4/conf/all/rp_filter", []byte("2"), 0o644)
 }
 
 // close ends what is left.

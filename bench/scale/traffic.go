@@ -209,17 +209,29 @@ func (l *lab) moved(ctx context.Context, before map[string][2]uint64) error {
 	return nil
 }
 
-// cost gives the CPU time of both ends for a packet there and back, spread over the first n sessions.
+// idle is for how long at most, Config.Echo else, the CPU time is watched that a packet is not charged with.
+const idle = time.Second
+
+// cost gives the CPU time of both ends for a packet there and back, spread over the first n sessions, without what LCP
+// echoes and the like take meanwhile.
 func (l *lab) cost(ctx context.Context, t *talk, n int) (time.Duration, error) {
 	all := make([]uint32, l.c.Packets)
 	for i := range all {
 		all[i] = uint32(i % n)
 	}
 	_, answers, _ := t.missing()
+	began := time.Now()
+	start, err := l.used()
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(min(idle, l.c.Echo))
 	before, err := l.used()
 	if err != nil {
 		return 0, err
 	}
+	watched := max(time.Since(began), idle/4) // a tick of the clock in less is no rate
+	began = time.Now()
 	if err := t.send(ctx, all); err != nil {
 		return 0, err
 	}
@@ -232,7 +244,8 @@ func (l *lab) cost(ctx context.Context, t *talk, n int) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	return (used - before) / time.Duration(now-answers), nil
+	used -= before + time.Duration(float64(before-start)*float64(time.Since(began))/float64(watched))
+	return max(used, 0) / time.Duration(now-answers), nil
 }
 
 // used is the CPU time of both culverts.

@@ -15,6 +15,7 @@ import (
 
 func newRun() *cobra.Command {
 	var path, level, socket string
+	var takeover bool
 	cmd := &cobra.Command{
 		Use:   "run --config FILE",
 		Short: "run the tunnels of a configuration file",
@@ -43,7 +44,7 @@ func newRun() *cobra.Command {
 			hangups := make(chan os.Signal, 1) // one more while a reload is under way says all
 			signal.Notify(hangups, syscall.SIGHUP)
 			defer signal.Stop(hangups)
-			o := daemon.Options{Log: everything, Levels: at, Socket: socket, Reload: hangups, Ready: func() { ready(log) }}
+			o := daemon.Options{Log: everything, Levels: at, Socket: socket, Reload: hangups, Ready: func() { ready(log) }, Takeover: takeover, MainPID: mainPID(log)}
 			if level == "" { // else the command line has said it
 				o.SetLogLevel = func(level string) { at.SetAll(logLevels[level]) }
 			}
@@ -53,5 +54,6 @@ func newRun() *cobra.Command {
 	configFlag(cmd, &path)
 	cmd.Flags().StringVar(&level, "log-level", "", "debug, info, warn or error, instead of the file's log_level")
 	cmd.Flags().StringVar(&socket, "socket", "", "`path` of the management socket, instead of the file's")
+	cmd.Flags().BoolVar(&takeover, "takeover", false, "go on with what the culvert on that socket has; it ends")
 	return cmd
 }

@@ -112,6 +112,12 @@ func (g *Group) Control() *Socket { return g.sockets[g.cfg.Workers] }
 // LocalAddr returns the local address and, for UDP, the port, chosen by the kernel if none was asked for.
 func (g *Group) LocalAddr() netip.AddrPort { return g.cfg.Local }
 
+// Workers returns how many workers the group is for.
+func (g *Group) Workers() int { return g.cfg.Workers }
+
+// Transport returns what the sockets are of.
+func (g *Group) Transport() encap.Transport { return g.cfg.Transport }
+
 // Sockets returns all sockets: one for each worker, control, then the senders opened so far.
 func (g *Group) Sockets() []*Socket {
 	g.mu.Lock()
@@ -151,7 +157,7 @@ func (g *Group) Sender(worker int, v Variant) (*Socket, error) {
 // openSender opens a send-only socket; the filter that drops everything stays on it. A UDP one joins the reuseport group
 // behind the indices that the steering program returns.
 func (g *Group) openSender(key senderKey) (*Socket, error) {
-	s, err := g.newSocket(key.variant, fmt.Sprintf("sender %d %v nochecksum=%t", key.worker, key.variant.DF, key.variant.NoChecksum))
+	s, err := g.newSocket(key.variant, g.senderRole(key))
 	if err != nil {
 		return nil, err
 	}
@@ -173,6 +179,11 @@ func (g *Group) openSender(key senderKey) (*Socket, error) {
 		g.deafen(s)
 	}
 	return s, nil
+}
+
+// senderRole names a socket that only sends.
+func (*Group) senderRole(k senderKey) string {
+	return fmt.Sprintf("sender %d %v nochecksum=%t", k.worker, k.variant.DF, k.variant.NoChecksum)
 }
 
 // deafen spares the kernel a copy of each packet for a raw socket that only sends, which its filter would drop: a

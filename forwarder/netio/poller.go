@@ -2,6 +2,7 @@ package netio
 
 import (
 	"encoding/binary"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,6 +114,21 @@ func (p *Poller) Wake() {
 		var one [8]byte
 		binary.NativeEndian.PutUint64(one[:], 1)
 		_, _ = unix.Write(p.wakefd, one[:])
+	}
+}
+
+// WaitWake waits for Wake alone, whatever else there is.
+func (p *Poller) WaitWake() error {
+	fds := []unix.PollFd{{Fd: int32(p.wakefd), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		switch {
+		case err == nil:
+			p.swallow()
+			return nil
+		case !errors.Is(err, unix.EINTR):
+			return err
+		}
 	}
 }
 

@@ -132,6 +132,15 @@ func carrier(on bool) *nl.RtAttr {
 	return nl.NewRtAttr(unix.IFLA_CARRIER, []byte{v})
 }
 
+// SetMTU is Device.SetMTU, but not for a device that comes from below 1280 bytes to more.
+func (b *Batch) SetMTU(d *Device, n int, done func(error)) {
+	op := operation{d, "mtu", linkRequest(d.index, 0, attr32(unix.IFLA_MTU, uint32(n))), done, notFound}
+	if err := d.checkMTU(n); err != nil {
+		op.req, op.explain = nil, func(error) error { return err }
+	}
+	b.ops = append(b.ops, op)
+}
+
 // AddAddress is Device.AddAddress.
 func (b *Batch) AddAddress(d *Device, local netip.Prefix, peer netip.Addr, done func(error)) {
 	b.address(d, "add address ", unix.RTM_NEWADDR, local, peer, done, func(err error) error {

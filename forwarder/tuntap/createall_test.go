@@ -76,11 +76,13 @@ func testBatch(t *testing.T, h *netlink.Handle, all []*Device) {
 	b.AddAddress(all[0], local, netip.MustParseAddr("::1"), told)
 	b.RemoveAddress(all[0], netip.MustParsePrefix("10.9.9.9/32"), netip.Addr{}, told) // not there: no error
 	b.AddAddress(all[0], netip.MustParsePrefix("fe80::77/64"), netip.Addr{}, told)
-	if b.Len() != 2*len(all)+3 {
+	b.SetMTU(all[1], 1300, told)
+	b.SetMTU(all[1], 5, told)
+	if b.Len() != 2*len(all)+5 {
 		t.Errorf("%d wait", b.Len())
 	}
 	b.Flush()
-	if len(errs) != 2*len(all)+3 || b.Len() != 0 {
+	if len(errs) != 2*len(all)+5 || b.Len() != 0 {
 		t.Fatalf("%d answers, %d wait", len(errs), b.Len())
 	}
 	last := 2 * (len(all) - 1)
@@ -91,10 +93,15 @@ func testBatch(t *testing.T, h *netlink.Handle, all []*Device) {
 			want = ErrClosed
 		case last + 2:
 			want = ErrAddress
+		case last + 6:
+			want = ErrConfig
 		}
 		if !errors.Is(err, want) {
 			t.Errorf("request %d: %v, not %v", i, err, want)
 		}
+	}
+	if n := link(t, h, all[1].Name()).Attrs().MTU; n != 1300 {
+		t.Errorf("MTU %d", n)
 	}
 	for i, d := range all[:3] {
 		l := link(t, h, d.Name())

@@ -70,8 +70,8 @@ const minMTU6 = 1280
 // SetMTU sets the MTU in bytes, 68 to 65535. Below 1280 Linux takes IPv6 off the link, with its addresses; from there
 // up again it starts afresh with address generation on, which SetMTU switches off before it has done anything.
 func (d *Device) SetMTU(n int) error {
-	if n < minMTU || n > d.kind.maxMTU() {
-		return fmt.Errorf("tuntap: %s: %w: mtu %d is outside %d..%d", d.name, ErrConfig, n, minMTU, d.kind.maxMTU())
+	if err := d.checkMTU(n); err != nil {
+		return fmt.Errorf("tuntap: %s: %w", d.name, err)
 	}
 	return d.use("mtu", func() error {
 		if n >= minMTU6 {
@@ -85,6 +85,13 @@ func (d *Device) SetMTU(n int) error {
 		}
 		return d.ns.setLink(d.index, 0, attr32(unix.IFLA_MTU, uint32(n)))
 	})
+}
+
+func (d *Device) checkMTU(n int) error {
+	if n < minMTU || n > d.kind.maxMTU() {
+		return fmt.Errorf("%w: mtu %d is outside %d..%d", ErrConfig, n, minMTU, d.kind.maxMTU())
+	}
+	return nil
 }
 
 // raiseMTU lets IPv6 come back to a link without giving it an address. With the link operationally up the kernel would

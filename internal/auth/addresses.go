@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"culvert/snapshot"
 )
 
 // Addresses says which addresses a peer may use: the fourth and further columns of a secrets file (pppd(8),
@@ -84,4 +86,12 @@ func parseAddresses(words []string) (l Addresses, err error) {
 		l.rules = append(l.rules, rule{prefix: p.Masked(), deny: deny})
 	}
 	return l, nil
+}
+
+// Snapshot writes or reads them.
+func (l *Addresses) Snapshot(c *snapshot.Codec) {
+	snapshot.Slice(c, &l.rules, func(r *rule) {
+		c.Prefix(&r.prefix)
+		c.Bool(&r.deny)
+	})
 }

@@ -136,6 +136,7 @@ var badFiles = []struct{ name, text, want string }{
 		"metrics", minimal + "[api]\nmetrics = \"9115\"\n",
 		`f.toml:7: api.metrics: must be an address and a port such as "127.0.0.1:9115", not "9115"`,
 	},
+	{"no such group", minimal + "[api]\nadmin_group = \"no-such-group\"\n", `f.toml:7: api.admin_group: "no-such-group" is no group of this system`},
 	{"group of everybody", minimal + "[devices]\ngroup = 0\n", "f.toml:7: devices.group: must be 1 to 4294967295, not 0"},
 
 	// Tunnels.

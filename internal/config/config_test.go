@@ -244,6 +244,7 @@ offload = "off"
 [api]
 socket = "/tmp/x.sock"
 metrics = "127.0.0.1:9115"
+admin_group = "daemon"
 [devices]
 group = 77
 [tunnel.t1]
@@ -274,14 +275,14 @@ bridge = "br0"
 netns = "blue"
 `)
 	want := &Config{
-		File: "f.toml", API: API{Socket: "/tmp/x.sock", Metrics: "127.0.0.1:9115", MetricsLine: 7}, Workers: 2, Group: 77, LogLevel: "debug", LogFormat: DefaultLogFormat,
+		File: "f.toml", API: API{Socket: "/tmp/x.sock", Metrics: "127.0.0.1:9115", MetricsLine: 7, AdminGroup: "daemon", AdminGID: 1}, Workers: 2, Group: 77, LogLevel: "debug", LogFormat: DefaultLogFormat,
 		Tunnels: []Tunnel{{
-			Name: "t1", Line: 10, Transport: encap.TransportUDP,
+			Name: "t1", Line: 11, Transport: encap.TransportUDP,
 			Local: netip.MustParseAddrPort("[2001:db8::1]:1702"), Peer: netip.MustParseAddrPort("[2001:db8::2]:1701"),
 			TID: 1, PTID: 2, TTL: 64, DSCP: DSCPCopy, PathMTU: 1480, UnderlayOverhead: 40,
 			RetryTimeout: time.Second, MaxRetries: 3, WindowSize: 4, FramingCaps: []string{"sync", "async"},
 			Sessions: []Session{{
-				Name: "s1", Line: 23, Pseudowire: PseudowireEthernet, SID: 1, PSID: 2, InterfaceName: "t1-s1",
+				Name: "s1", Line: 24, Pseudowire: PseudowireEthernet, SID: 1, PSID: 2, InterfaceName: "t1-s1",
 				MTU: 1400, TxQueueLen: 16, HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 1},
 				Addresses: []netip.Prefix{netip.MustParsePrefix("10.78.0.1/24"), netip.MustParsePrefix("fd78::1/64")},
 				Routes: []Route{

@@ -53,6 +53,7 @@ func (c *Config) Compare(next *Config, absent map[SessionName]bool) *Diff {
 	for key, differs := range map[string]bool{
 		"workers": c.Workers != next.Workers, "offload": c.Offload != next.Offload, "devices.group": c.Group != next.Group, "log_format": c.LogFormat != next.LogFormat,
 		"api.socket": c.API.Socket != next.API.Socket, "api.metrics": c.API.Metrics != next.API.Metrics,
+		"api.admin_group": c.API.AdminGroup != next.API.AdminGroup || c.API.AdminGID != next.API.AdminGID,
 	} {
 		if differs {
 			d.Restart = append(d.Restart, key)

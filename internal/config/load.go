@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/user"
 	"strings"
 	"time"
 )
@@ -106,8 +107,9 @@ var (
 		"profile": func(p *parser, v *node, f *file) { f.Profiles = readSessionProfiles(p, v) },
 	}
 	apiKeys = keys[API]{
-		"socket":  (*parser).socket,
-		"metrics": (*parser).metrics,
+		"socket":      (*parser).socket,
+		"metrics":     (*parser).metrics,
+		"admin_group": (*parser).adminGroup,
 	}
 	devicesKeys = keys[Config]{
 		"group": func(p *parser, v *node, c *Config) { id(p, v, &c.Group) },
@@ -199,6 +201,20 @@ func (p *parser) socket(v *node, a *API) {
 	default:
 		a.Socket = s
 	}
+}
+
+// adminGroup looks the group up on this system.
+func (p *parser) adminGroup(v *node, a *API) {
+	var s string
+	if !p.text(v, &s) || s == "" {
+		return
+	}
+	g, err := user.LookupGroup(s)
+	if err != nil {
+		p.fail(v, "%q is no group of this system", s)
+		return
+	}
+	a.AdminGroup, a.AdminGID = s, idNumber(g.Gid)
 }
 
 func (p *parser) metrics(v *node, a *API) {

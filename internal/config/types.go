@@ -45,6 +45,9 @@ type Pool struct {
 type API struct {
 	Socket  string // path of the Unix socket
 	Metrics string // TCP address for Prometheus' scrapes, empty: none
+	// AdminGroup is the group whose members may change things, as root may; empty: nobody else may.
+	AdminGroup string
+	AdminGID   uint32
 	// MetricsLine is that key's, for when the address cannot be had.
 	MetricsLine int
 }

@@ -44,18 +44,23 @@ func (d *daemon) do(fn func(now time.Time)) error {
 	}
 }
 
-// run carries out a command, unless we are about to end.
-func (d *daemon) run(c command) {
+// run carries out a command, unless we are about to end. The only error is errHandedOver.
+func (d *daemon) run(c command) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.plane.closing {
 		c.done <- mgmt.ErrStopping
-		return
+		return nil
 	}
 	now := time.Now()
 	c.do(now)
+	if d.handedOver {
+		c.done <- nil
+		return errHandedOver
+	}
 	d.due(now)
 	c.done <- nil
+	return nil
 }
 
 // reloadOn reloads for each signal until the daemon ends, then closes what it returns.

@@ -55,8 +55,7 @@ func (d *daemon) step(ctx context.Context) error {
 	case m := <-strangers:
 		return d.converse(m)
 	case c := <-d.commands:
-		d.run(c)
-		return nil
+		return d.run(c)
 	case <-d.verdicts.wake:
 		d.judged(time.Now())
 		return nil

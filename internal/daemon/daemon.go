@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -30,8 +31,12 @@ type Options struct {
 	Socket string
 	// Resolver resolves peers' names; nil: as the system does.
 	Resolver config.Resolver
+	// Takeover has the state, sockets and devices of the culvert that runs on that management socket come over.
+	Takeover bool
 	// Ready is called when everything is set up; it may be nil.
 	Ready func()
+	// MainPID is called with the process that goes on when another one takes over; it may be nil.
+	MainPID func(pid int)
 	// Reload has the configuration file read again for each value; it may be nil.
 	Reload <-chan os.Signal
 	// SetLogLevel follows log_level of a configuration that was read again; it may be nil.
@@ -61,6 +66,8 @@ type daemon struct {
 	links *tuntap.Watcher
 	// feed is for who listens to events.
 	feed mgmt.Feed
+	// mainPID tells who supervises us which process goes on.
+	mainPID func(pid int)
 
 	mu          sync.Mutex // guards everything below
 	plane       *plane
@@ -84,6 +91,7 @@ type daemon struct {
 	namespaces  map[string]int32 // numbers of network namespaces in it
 	duid        []byte           // ours as a DHCPv6 server
 	probeAt     time.Time        // when path MTUs are asked for next
+	handedOver  bool             // another process goes on
 }
 
 // Run brings up what cfg describes and keeps it running until ctx is done; then it tells the peers, removes our
@@ -107,29 +115,26 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	if path == "" {
 		path = cfg.API.Socket
 	}
-	ln, err := mgmt.Listen(path)
-	if err != nil {
-		return err
+	begin := startAt
+	if o.Takeover {
+		begin = takeAll
 	}
-	scrapes, err := listenMetrics(cfg)
+	d, l, err := begin(cfg, o, path)
 	if err != nil {
-		_ = ln.Close()
-		return err
-	}
-	d, err := start(cfg, o)
-	if err != nil {
-		_ = ln.Close()
-		closeMetrics(scrapes)
 		return err
 	}
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
-	defer d.serveMetrics(apiCtx, scrapes)()
+	defer d.serveMetrics(apiCtx, l.scrapes)()
 	served := make(chan error, 1)
 	d.setLogLevel = o.SetLogLevel
 	go func() {
-		served <- mgmt.Serve(apiCtx, ln, source{d}, mgmt.WithLog(log), mgmt.WithChanges(source{d}))
+		options := []mgmt.Option{mgmt.WithLog(log), mgmt.WithChanges(source{d})}
+		if cfg.API.AdminGroup != "" {
+			options = append(options, mgmt.WithAdmins(cfg.API.AdminGroup, cfg.API.AdminGID))
+		}
+		served <- mgmt.Serve(apiCtx, l.api, source{d}, options...)
 	}()
-	hangups := d.reloadOn(o.Reload)
+	hangups, offers := d.reloadOn(o.Reload), d.offerTakeover(l)
 	log.Info("running", zap.String("version", version.Version), zap.Int("workers", d.fwd.Workers()),
 		zap.Int("tunnels", len(d.tunnels)), zap.Int("sessions", len(d.sessions)), zap.String("socket", path))
 	if o.Ready != nil {
@@ -137,9 +142,19 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	}
 	err = d.control(ctx)
 	close(d.ending)
-	d.stop()
+	if errors.Is(err, errHandedOver) {
+		err = nil
+		l.leave()
+		d.leave()
+	} else {
+		d.stop()
+	}
 	<-hangups
 	stopAPI()
+	if l.takeover != nil {
+		_ = l.takeover.Close()
+	}
+	offers()
 	if apiErr := <-served; err == nil {
 		err = apiErr
 	}
@@ -147,14 +162,50 @@ func Run(ctx context.Context, cfg *config.Config, o Options) (err error) {
 	return err
 }
 
+// startAt opens the process' own sockets and brings up what the configuration says.
+func startAt(cfg *config.Config, o Options, path string) (d *daemon, l *listeners, err error) {
+	l = &listeners{}
+	if l.api, err = mgmt.Listen(path); err != nil {
+		return nil, nil, err
+	}
+	if l.scrapes, err = listenMetrics(cfg); err == nil {
+		d, err = start(cfg, o)
+	}
+	if err != nil {
+		l.close()
+		return nil, nil, err
+	}
+	l.takeover = listenTakeover(path, d.log)
+	return d, l, nil
+}
+
 // start makes tunnels, devices and sessions. What it made before an error is undone.
 func start(cfg *config.Config, o Options) (*daemon, error) {
+	d, err := prepare(cfg, o, cfg.Workers)
+	if err != nil {
+		return nil, err
+	}
+	for i := range cfg.Tunnels {
+		if err := d.addTunnel(&cfg.Tunnels[i]); err != nil {
+			d.teardown()
+			return nil, err
+		}
+	}
+	if err := d.listen(); err != nil {
+		d.teardown()
+		return nil, err
+	}
+	d.begin(time.Now())
+	return d, nil
+}
+
+// prepare makes a daemon without tunnels; 0 workers: one per core.
+func prepare(cfg *config.Config, o Options, workers int) (*daemon, error) {
 	if o.Levels == nil {
 		o.Levels = levels.New(zap.DebugLevel, Subsystems()...)
 	}
 	log := o.Log.WithOptions(zap.WrapCore(o.Levels.Wrap))
 	noisy := o.Log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return o.Levels.Wrap(sampled(c)) }))
-	workers := cfg.Workers
 	if workers <= 0 {
 		workers = runtime.NumCPU()
 	}
@@ -186,6 +237,10 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		namespaces:  make(map[string]int32),
 		linkConfigs: make(map[linkKey]*pppfsm.Config),
 		duid:        serverDUID(),
+		mainPID:     o.MainPID,
+	}
+	if d.mainPID == nil {
+		d.mainPID = func(int) {}
 	}
 	d.setProcessors()
 	d.scripts = script.New(script.Options{Log: d.noisy.Named(logScript)})
@@ -198,17 +253,6 @@ func start(cfg *config.Config, o Options) (*daemon, error) {
 		return nil, err
 	}
 	d.plane = newPlane(d)
-	for i := range cfg.Tunnels {
-		if err := d.addTunnel(&cfg.Tunnels[i]); err != nil {
-			d.teardown()
-			return nil, err
-		}
-	}
-	if err := d.listen(); err != nil {
-		d.teardown()
-		return nil, err
-	}
-	d.begin(time.Now())
 	return d, nil
 }
 

@@ -38,8 +38,7 @@ func (d *daemon) adaptMTU(s *session) {
 		return
 	}
 	if s.shared == nil { // a shared device has its own MTU; the data plane goes by the session's
-		d.net.Flush()
-		if err := s.dev.SetMTU(mtu); err != nil {
+		if err := d.setMTU(s, mtu); err != nil {
 			d.complain(s, "set MTU", err)
 			return
 		}
@@ -49,6 +48,16 @@ func (d *daemon) adaptMTU(s *session) {
 	if s.ppp != nil && s.ppp.router != nil {
 		s.ppp.router.link.SetMTU(mtu)
 	}
+}
+
+// setMTU sets a device's MTU: together with what else is to be done to devices, unless that brings IPv6 back to it.
+func (d *daemon) setMTU(s *session, mtu int) error {
+	if s.mtu >= minIPv6MTU || mtu < minIPv6MTU {
+		d.net.SetMTU(s.dev, mtu, func(err error) { d.complain(s, "set MTU", err) })
+		return nil
+	}
+	d.net.Flush()
+	return s.dev.SetMTU(mtu)
 }
 
 // adaptTunnel does so for all sessions of a tunnel whose path MTU changed.
@@ -62,6 +71,7 @@ func (d *daemon) adaptTunnel(t *tunnel) {
 	for s := range t.sessions {
 		d.adaptMTU(s)
 	}
+	d.net.Flush()
 }
 
 // complain logs what the kernel refused on a device that may be gone already.

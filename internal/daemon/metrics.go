@@ -20,12 +20,6 @@ func listenMetrics(c *config.Config) (net.Listener, error) {
 	return ln, nil
 }
 
-func closeMetrics(ln net.Listener) {
-	if ln != nil {
-		_ = ln.Close()
-	}
-}
-
 // serveMetrics answers scrapes until ctx is done; what it returns waits for that.
 func (d *daemon) serveMetrics(ctx context.Context, ln net.Listener) (wait func()) {
 	if ln == nil {

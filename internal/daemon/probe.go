@@ -12,6 +12,9 @@ import (
 // IPv6's minimum.
 var probeSizes = []int{1492, 1472, 1450, 1420, 1400, 1380, 1340, 1300, 1280, 1000, 600}
 
+// probeMost is the largest probe: no path but a host's own holds more than a jumbo frame.
+const probeMost = 9216
+
 // probeID is the Identifier of the first Echo-Request that probes; the keepalive has its own, and takes no notice of
 // replies that it does not wait for.
 const probeID = 0xa0
@@ -31,7 +34,7 @@ func (s *session) probes() (all []diagnose.Probe, frames [][]byte) {
 	head := most - s.tunnel.fwd.MTU(*s.fcfg) // of an outer packet before the PPP information field
 	for _, outer := range append([]int{most}, probeSizes...) {
 		n := outer - head
-		if outer > most || len(all) > 0 && outer == most || n > min(st.PeerMRU, st.LocalMRU) || n < 8 {
+		if outer > min(most, probeMost) || len(all) > 0 && outer == most || n > min(st.PeerMRU, st.LocalMRU) || n < 8 {
 			continue
 		}
 		id := byte(probeID + len(all))

@@ -216,15 +216,9 @@ func (d *daemon) deviceConfig(s *session) tuntap.Config {
 	}
 }
 
-// enter notes a session that the data plane has.
+// enter notes a session that the data plane has, and configures its device.
 func (d *daemon) enter(s *session) error {
-	s.fcfg = s.fwd.Config()
-	s.fwd.SetMTU(s.mtu)
-	s.index = len(d.sessions)
-	d.sessions = append(d.sessions, s)
-	d.byFwd[s.fwd] = s
-	s.tunnel.sessions[s] = struct{}{}
-	d.tuneMemory()
+	d.note(s)
 	if s.ppp == nil {
 		if err := d.configureEthernet(s); err != nil {
 			d.removeSessions([]*session{s})
@@ -233,6 +227,17 @@ func (d *daemon) enter(s *session) error {
 	}
 	d.watch(s)
 	return nil
+}
+
+// note makes everybody know a session.
+func (d *daemon) note(s *session) {
+	s.fcfg = s.fwd.Config()
+	s.fwd.SetMTU(s.mtu)
+	s.index = len(d.sessions)
+	d.sessions = append(d.sessions, s)
+	d.byFwd[s.fwd] = s
+	s.tunnel.sessions[s] = struct{}{}
+	d.tuneMemory()
 }
 
 // removeSessions takes sessions out of the data plane, and removes their devices with all that is on them.

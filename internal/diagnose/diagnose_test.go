@@ -195,7 +195,7 @@ func FuzzParseOuter(f *testing.F) {
 		if !ok {
 			return
 		}
-		if p.Control == (p.Session != 0) || !p.Control && !bytes.HasSuffix(b, p.Body) || !p.Remote.Addr().IsValid() {
+		if p.Control && p.Session != 0 || !p.Control && !bytes.HasSuffix(b, p.Body) || !p.Remote.Addr().IsValid() {
 			t.Fatalf("%+v of %x", p, b)
 		}
 		x := tunnel()

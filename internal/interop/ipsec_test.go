@@ -77,8 +77,8 @@ func TestIPsec(t *testing.T) {
 				ns string
 				to netip.Addr
 			}{{"A", theirs}, {"B", ours}} {
-				p.run(t, "for s in 1 600 %d %d; do ip netns exec %s ping -n -q -c 3 -i 0.01 -W 2 -M do -s $s %s >/tmp/ping || { cat /tmp/ping; false; break; }; done",
-					mtu-1-ip4Header-icmpHeader, mtu-ip4Header-icmpHeader, way.ns, way.to)
+				p.run(t, "for s in 1 %d; do ip netns exec %s ping -n -q -c 2 -i 0.01 -W 2 -M do -s $s %s >/tmp/ping || { cat /tmp/ping; false; break; }; done",
+					mtu-ip4Header-icmpHeader, way.ns, way.to)
 			}
 			bothWays(t, p, ours, theirs, ipsecBytes)
 			l.onTheWire(t, p)
@@ -161,4 +161,5 @@ func (l *link) onlyEncrypted(t *testing.T, p *peer, a *guestCulvert, ours netip.
 		t.Errorf("%d packets in the clear were taken", got-before)
 	}
 	p.run(t, `ip netns exec A awk '$1 ~ /^XfrmIn(NoPols|TmplMismatch)$/ {n += $2} END {exit n == 0}' /proc/net/xfrm_stat`)
+	p.run(t, "ip -n A xfrm policy flush") // so that PPP can say goodbye
 }

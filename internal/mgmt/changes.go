@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
@@ -89,8 +90,12 @@ func (h *handler) change(c *change, w http.ResponseWriter, r *http.Request) (bod
 	if h.changer == nil {
 		return nil, failf(http.StatusForbidden, "nothing can be changed here")
 	}
-	if uid, known := uidOf(r.Context()); !known || !h.may(uid) {
-		return nil, failf(http.StatusForbidden, "only root and the user that culvert runs as may change anything")
+	if who, known := peerOf(r.Context()); !known || !h.may(who) {
+		others := ""
+		if h.admins != "" {
+			others = fmt.Sprintf(", and members of the group %s,", h.admins)
+		}
+		return nil, failf(http.StatusForbidden, "only root and the user that culvert runs as%s may change anything", others)
 	}
 	q, bad := parseQuery(r.URL.RawQuery, c.params)
 	if bad != nil {
@@ -113,7 +118,7 @@ func (h *handler) change(c *change, w http.ResponseWriter, r *http.Request) (bod
 }
 
 // mayChange tells whether a user may change anything: root, and who culvert runs as.
-func mayChange(uid uint32) bool { return uid == 0 || int64(uid) == int64(os.Geteuid()) }
+func mayChange(who peer) bool { return who.uid == 0 || int64(who.uid) == int64(os.Geteuid()) }
 
 // fields decodes a body: one JSON object without fields that T does not have. An empty body is the zero T.
 func fields[T any](text []byte) (T, *statusError) {

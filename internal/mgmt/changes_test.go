@@ -177,10 +177,10 @@ func TestWhoMayChange(t *testing.T) {
 	var uids []uint32
 	allow := false
 	path, _ := serve(t, newFake(), WithChanges(f), func(o *options) {
-		o.may = func(uid uint32) bool {
+		o.may = func(who peer) bool {
 			mu.Lock()
 			defer mu.Unlock()
-			uids = append(uids, uid)
+			uids = append(uids, who.uid)
 			return allow
 		}
 	})
@@ -200,7 +200,7 @@ func TestWhoMayChange(t *testing.T) {
 	if want := []uint32{uint32(os.Getuid()), uint32(os.Getuid())}; !cmp.Equal(uids, want) {
 		t.Errorf("users %v, want %v", uids, want)
 	}
-	if own := uint32(os.Geteuid()); !mayChange(0) || !mayChange(own) || mayChange(own+1) || mayChange(1<<32-1) {
+	if own := uint32(os.Geteuid()); !mayChange(peer{uid: 0}) || !mayChange(peer{uid: own}) || mayChange(peer{uid: own + 1}) || mayChange(peer{uid: 1<<32 - 1}) {
 		t.Error("wrong users may change things")
 	}
 	// Without WithChanges nobody may.

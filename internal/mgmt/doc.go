@@ -11,9 +11,10 @@
 // # Who may connect
 //
 // The socket's mode is 0660 from the moment it exists, so root and its group decide. Changes are for root and the
-// server's own user, as SO_PEERCRED names who has connected (unix(7)). There is no other authentication. Whoever may
-// connect still cannot make us hold much: 32 connections at a time, 16 KiB of request header, 1 MiB of body where there
-// may be one, and time limits on each part of an exchange but a change itself.
+// server's own user, and for a group if there is one ([WithAdmins]), as SO_PEERCRED and SO_PEERGROUPS name who has
+// connected (unix(7)). There is no other authentication. Whoever may connect still cannot make us hold much: 32
+// connections at a time, 16 KiB of request header, 1 MiB of body where there may be one, and time limits on each part of
+// an exchange but a change itself.
 //
 // # The socket file
 //

@@ -39,7 +39,8 @@ func failf(status int, format string, args ...any) *statusError {
 type handler struct {
 	src     Source
 	changer Changer // nil: nothing can be changed
-	may     func(uid uint32) bool
+	may     func(who peer) bool
+	admins  string // group whose members may, for the error
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

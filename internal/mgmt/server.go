@@ -59,8 +59,11 @@ const (
 type options struct {
 	log      *zap.Logger
 	stopWait time.Duration
-	changer  Changer               // nil: read-only
-	may      func(uid uint32) bool // change anything
+	// the limits above of the same names
+	headerWait, requestWait, answerWait, idleWait time.Duration
+	changer                                       Changer             // nil: read-only
+	may                                           func(who peer) bool // change anything
+	admins                                        string              // group whose members may as well, empty: none
 }
 
 // Option changes how Serve works.
@@ -70,22 +73,33 @@ type Option func(*options)
 // logged; what clients do wrong is only answered, never logged.
 func WithLog(log *zap.Logger) Option { return func(o *options) { o.log = log } }
 
+// WithAdmins lets members of a group change things, as the kernel says who has connected.
+func WithAdmins(name string, gid uint32) Option {
+	return func(o *options) {
+		o.admins = name
+		o.may = func(who peer) bool { return mayChange(who) || who.in(gid) }
+	}
+}
+
 // Serve answers requests on ln from src until ctx is done, then lets requests in progress finish for at most two
 // seconds and returns nil. It owns ln and closes it, also when it fails.
 func Serve(ctx context.Context, ln net.Listener, src Source, opts ...Option) error {
-	o := options{log: zap.NewNop(), stopWait: stopWait, may: mayChange}
+	o := options{
+		log: zap.NewNop(), stopWait: stopWait, may: mayChange,
+		headerWait: headerWait, requestWait: requestWait, answerWait: answerWait, idleWait: idleWait,
+	}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	srv := &http.Server{
-		Handler:                      &handler{src: src, changer: o.changer, may: o.may},
-		ConnContext:                  withUID,
+		Handler:                      &handler{src: src, changer: o.changer, may: o.may, admins: o.admins},
+		ConnContext:                  withPeer,
 		BaseContext:                  func(net.Listener) context.Context { return ctx }, // captures end with it
 		DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout:            headerWait,
-		ReadTimeout:                  requestWait,
-		WriteTimeout:                 answerWait,
-		IdleTimeout:                  idleWait,
+		ReadHeaderTimeout:            o.headerWait,
+		ReadTimeout:                  o.requestWait,
+		WriteTimeout:                 o.answerWait,
+		IdleTimeout:                  o.idleWait,
 		MaxHeaderBytes:               maxHeader,
 		ErrorLog:                     zap.NewStdLog(o.log.Named("mgmt")),
 	}

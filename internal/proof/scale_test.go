@@ -11,7 +11,7 @@ import (
 // TestScale is a small run of `culvert bench scale`: every session is set up, a packet with its number comes through it and
 // no other, all counters move, and everything goes.
 func TestScale(t *testing.T) {
-	c := scale.Config{Binary: culvert(t), Sessions: 2000, Packets: 4000, Echo: time.Second, Log: t.Logf}
+	c := scale.Config{Binary: culvert(t), Sessions: 2000, Packets: 4000, Echo: 250 * time.Millisecond, Log: t.Logf}
 	if testenv.RaceEnabled {
 		c.Sessions, c.Packets = 50, 200
 	}
