@@ -66,7 +66,7 @@ func TestUnreachable(t *testing.T) {
 	if err := ask(); !errors.Is(err, ErrUnreachable) || err.Error() != want {
 		t.Errorf("stale socket: %v", err)
 	}
-	if _, err := New(path).Events(t.Context()); !errors.Is(err, ErrUnreachable) {
+	if _, err := New(path).Events(t.Context(), EventFilter{}); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("events: %v", err)
 	}
 	if got := (&Client{socket: "/s"}).explain(&net.OpError{Op: "dial", Err: os.ErrPermission}).Error(); got != "cannot reach culvert at /s: permission denied, only the socket's owner and group may" {
@@ -120,7 +120,7 @@ func TestBrokenStreams(t *testing.T) {
 		`{"type":"drain"} {`:  "unexpected EOF",
 		`{"type":"drain"} []`: "cannot unmarshal",
 	} {
-		stream, err := answering(t, head+answer).Events(t.Context())
+		stream, err := answering(t, head+answer).Events(t.Context(), EventFilter{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,13 +43,22 @@ const (
 	EventLost           = "lost" // the reader is too slow
 )
 
-// EventsPath is the path of the API that tells what happens.
-const EventsPath = "/v1/events"
+// EventFilter chooses events; an empty field chooses all.
+type EventFilter struct {
+	Type    string
+	Tunnel  string // and its sessions
+	Session string // full name
+}
+
+// Path is the path of the API that tells what happens.
+func (f EventFilter) Path() string {
+	return "/v1/events" + query(map[string]string{"type": f.Type, "tunnel": f.Tunnel, "session": f.Session})
+}
 
 // Events listens to what happens: of what happens after it has returned, nothing is missed. The stream has to be ranged
 // over, once; it ends without an error when ctx is done or culvert ends.
-func (c *Client) Events(ctx context.Context) (iter.Seq2[Event, error], error) {
-	body, err := c.Raw(ctx, EventsPath)
+func (c *Client) Events(ctx context.Context, f EventFilter) (iter.Seq2[Event, error], error) {
+	body, err := c.Raw(ctx, f.Path())
 	if err != nil {
 		return nil, err
 	}

@@ -29,9 +29,10 @@ func TestEvents(t *testing.T) {
 	go func() {
 		for ; !h.feed.Heard(); time.Sleep(time.Millisecond) { // until the command listens
 		}
+		h.feed.Publish(client.Event{Time: "now", Type: client.EventSessionDown, User: "ann"})
 		h.feed.Publish(client.Event{Time: "now", Type: client.EventSessionUp, User: "joe"})
 	}()
-	if status := execute(ctx, []string{"events", "--socket", socket}, &out, &stderr); status != exitOK {
+	if status := execute(ctx, []string{"events", "--type", "session_up", "--socket", socket}, &out, &stderr); status != exitOK {
 		t.Errorf("status %d, %q", status, stderr.String())
 	}
 	if got := out.all.String(); got != `{"time":"now","type":"session_up","user":"joe"}`+"\n" || stderr.String() != "listening, interrupt to end\n" {

@@ -22,8 +22,8 @@ import (
 	"culvert/internal/testenv"
 )
 
-// crowded is an access server for very many subscribers on one device.
-func crowded(ns, socket string, port int) string {
+// crowded is an access server for n subscribers on one device.
+func crowded(ns, socket string, port, n int) string {
 	return fmt.Sprintf(`
 log_level = "warn"
 [api]
@@ -49,10 +49,10 @@ ppp_profile = "p"
 [ppp.p]
 ipv6 = false
 pool = "subs"
-lcp_echo_interval = 10
+lcp_echo_interval = %d
 [pool.subs]
 ranges = ["10.64.0.0/11"]
-`, socket, port, ns)
+`, socket, port, ns, max(10, n/20_000)) // at most 20,000 echoes a second
 }
 
 // status is a number of /proc/PID/status, in bytes where that says kB.
@@ -80,11 +80,11 @@ func status(t *testing.T, pid int, key string) int {
 }
 
 // crowdServer runs it in a process of its own.
-func crowdServer(t *testing.T, ns string, port int) (pid int, socket string) {
+func crowdServer(t *testing.T, ns string, port, n int) (pid int, socket string) {
 	t.Helper()
 	dir := t.TempDir()
 	socket = dir + "/s"
-	writeFile(t, dir+"/c.toml", crowded(ns, socket, port))
+	writeFile(t, dir+"/c.toml", crowded(ns, socket, port, n))
 	cmd := exec.Command(testBinary(t))
 	cmd.Env = append(cmd.Environ(), helperEnv+"="+dir+"/c.toml")
 	if err := cmd.Start(); err != nil {
@@ -117,7 +117,7 @@ func TestCrowd(t *testing.T) {
 		n, _ = strconv.Atoi(text)
 	}
 	ns, port := newNS(t), freePorts(t, 1)[0]
-	pid, socket := crowdServer(t, ns, port)
+	pid, socket := crowdServer(t, ns, port, n)
 	before := status(t, pid, "VmRSS")
 	c := newCrowd(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)), "long enough")
 	began := time.Now()
@@ -205,7 +205,7 @@ func (c *crowd) leave(socket string, limit time.Duration) (took time.Duration) {
 	return time.Since(began).Round(time.Millisecond)
 }
 
-// echoCost shows how evenly echoes come over two of their intervals, and what the server takes for them.
+// echoCost shows how evenly echoes come, and what the server takes for them.
 func (c *crowd) echoCost(pid int) {
 	var perSecond []int
 	used := cpuTime(c.t, pid)
@@ -296,7 +296,7 @@ func TestCrowdRounds(t *testing.T) {
 		n, _ = strconv.Atoi(text)
 	}
 	ns, port := newNS(t), freePorts(t, 1)[0]
-	pid, socket := crowdServer(t, ns, port)
+	pid, socket := crowdServer(t, ns, port, n)
 	c := newCrowd(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)), "long enough")
 	limit := time.Minute + time.Duration(n)*2*time.Millisecond
 	var memory [10]int

@@ -83,8 +83,8 @@ type daemon struct {
 	refused     uint64                     // sessions that had no device
 	annexes     int                        // of the data plane
 	ended       []*session                 // to be removed together
-	tuned       int                        // of growths, what the garbage collector is set to, and
-	growth      int                        // how it was before, in percent
+	tuned       bool                       // the garbage collector is set for many sessions
+	growth      int                        // and was so before, in percent
 	linkConfigs map[linkKey]*pppfsm.Config // that sessions share
 	pools       map[string]*pool.Pool
 	inUse       addressBook

@@ -14,7 +14,7 @@ import (
 // listening gives what happens at a daemon.
 func (i *instance) listening(ctx context.Context) <-chan mgmt.Event {
 	i.t.Helper()
-	stream, err := client.New(i.socket).Events(ctx)
+	stream, err := client.New(i.socket).Events(ctx, client.EventFilter{})
 	if err != nil {
 		i.t.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"culvert/internal/mgmt"
 )
 
-// listBurst is how many sessions are looked at under one hold of the lock: a tenth of a millisecond. Whoever waits for
-// it longer than a millisecond is handed it next (sync.Mutex), so that a list of a million holds nobody up.
+// listBurst is how many sessions are looked at under one hold of the lock. Whoever waits for it longer than a
+// millisecond is handed it next (sync.Mutex), so that others have their turn during a list of a million.
 const listBurst = 128
 
 // eachBurst calls do for each of all with d.mu held, which is given up again and again.

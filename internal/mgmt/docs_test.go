@@ -133,7 +133,7 @@ func TestDocumentedResources(t *testing.T) {
 	var wantPaths []string
 	for _, r := range routes {
 		wantPaths = append(wantPaths, r.path+r.suffix)
-		if section := map[string]string{pathCapture: "Capture", pathTunnel + doctorOf: "Parameters of a doctor"}[r.path+r.suffix]; section != "" {
+		if section := map[string]string{pathCapture: "Capture", pathTunnel + doctorOf: "Parameters of a doctor", pathEvents: "Parameters of events"}[r.path+r.suffix]; section != "" {
 			var documented []string
 			for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\|").FindAllStringSubmatch(apiDoc(t)[section], -1) {
 				documented = append(documented, m[1])

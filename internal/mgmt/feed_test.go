@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 
 	"culvert/client"
@@ -50,7 +52,7 @@ func TestEvents(t *testing.T) {
 	src := newFake()
 	path, stop := serve(t, src)
 	listen := func(ctx context.Context) (<-chan Event, <-chan error) {
-		stream, err := client.New(path).Events(ctx)
+		stream, err := client.New(path).Events(ctx, client.EventFilter{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,11 +106,11 @@ func TestEventsMost(t *testing.T) {
 		all = append(all, src.feed.listen())
 	}
 	var ae *client.APIError
-	if _, err := client.New(path).Events(t.Context()); !errors.As(err, &ae) || ae.Status != http.StatusConflict {
+	if _, err := client.New(path).Events(t.Context(), client.EventFilter{}); !errors.As(err, &ae) || ae.Status != http.StatusConflict {
 		t.Errorf("%v", err)
 	}
 	src.feed.forget(all[3])
-	stream, err := client.New(path).Events(t.Context())
+	stream, err := client.New(path).Events(t.Context(), client.EventFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,5 +123,62 @@ func TestEventsMost(t *testing.T) {
 	}
 	for _, l := range all {
 		src.feed.forget(l)
+	}
+}
+
+// TestEventFilters: only what passes all of them is told, and that something was lost.
+func TestEventFilters(t *testing.T) {
+	all := []Event{
+		{Type: EventTunnelUp, Tunnel: "t1"},
+		{Type: EventSessionUp, Tunnel: "t1", Session: "s1"},
+		{Type: EventSessionUp, Tunnel: "t2", Session: "s1"},
+		{Type: EventSessionDown, Tunnel: "t1", Session: "s1"},
+		{Type: EventLost, Lost: 3},
+	}
+	for _, tt := range []struct {
+		filter client.EventFilter
+		want   string
+	}{
+		{client.EventFilter{}, "0 1 2 3 4"},
+		{client.EventFilter{Type: EventSessionUp}, "1 2 4"},
+		{client.EventFilter{Tunnel: "t1"}, "0 1 3 4"},
+		{client.EventFilter{Session: "t1/s1"}, "1 3 4"},
+		{client.EventFilter{Type: EventSessionUp, Tunnel: "t1", Session: "t1/s1"}, "1 4"},
+		{client.EventFilter{Session: "t1"}, ""},
+		{client.EventFilter{Type: "session"}, ""},
+	} {
+		src := newFake()
+		path, stop := serve(t, src)
+		stream, err := client.New(path).Events(t.Context(), tt.filter)
+		if tt.want == "" {
+			var refused *client.APIError
+			if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest {
+				t.Errorf("%+v: %v", tt.filter, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range all {
+			e := all[i]
+			e.Reason = strconv.Itoa(i)
+			src.feed.Publish(e)
+		}
+		_ = stop() // ends the stream once all has been told
+		var got []string
+		for e, err := range stream {
+			if err != nil {
+				t.Error(err)
+			}
+			got = append(got, e.Reason)
+		}
+		if s := strings.Join(got, " "); s != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.filter, s, tt.want)
+		}
+	}
+	path, _ := serve(t, newFake())
+	if resp, body := request(t, path, "GET", "/v1/events?type=session"); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "session_up") {
+		t.Errorf("%s %s", resp.Status, body)
 	}
 }

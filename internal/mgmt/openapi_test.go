@@ -225,7 +225,7 @@ func (d *describer) parameters(template string, params []string) (all []object) 
 		all = append(all, object{"name": m[1], "in": "path", "required": true, "description": "name, percent-encoded", "schema": object{"type": "string"}})
 	}
 	section := map[string]string{
-		pathSessions: "Resources", pathCapture: "Capture", pathEvents: "Events", pathReload: "Changes",
+		pathSessions: "Resources", pathCapture: "Capture", pathEvents: "Parameters of events", pathReload: "Changes",
 		pathTunnel + "{tunnel}" + doctorOf: "Parameters of a doctor",
 	}[template]
 	for _, name := range params {

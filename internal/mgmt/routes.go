@@ -82,7 +82,7 @@ var routes = []route{
 	{path: pathLevels, answer: getLevels},
 	{path: pathVersion, answer: getVersion},
 	{path: pathCapture, params: captureParams, stream: (*handler).capture},
-	{path: pathEvents, stream: (*handler).events},
+	{path: pathEvents, params: []string{paramType, paramTunnel, paramSession}, stream: (*handler).events},
 	{path: pathOpenAPI, answer: getOpenAPI},
 }
 
