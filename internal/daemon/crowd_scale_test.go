@@ -307,7 +307,8 @@ func TestCrowdRounds(t *testing.T) {
 		memory[round] = status(t, pid, "VmRSS") >> 10
 	}
 	t.Logf("KB of process memory after each round: %v", memory)
-	if memory[9] > memory[2]+memory[2]/5 {
+	// The race detector keeps memory of its own for all that was ever touched: it says nothing about ours.
+	if !testenv.RaceEnabled && memory[9] > memory[2]+memory[2]/5 {
 		t.Errorf("memory grows: %v", memory)
 	}
 }
