@@ -124,3 +124,17 @@ func TestBaseline(t *testing.T) {
 		}
 	}
 }
+
+// TestUneven: a first iteration in which the runtime was busy makes no figure.
+func TestUneven(t *testing.T) {
+	run := func(n uint64) map[string]counted { return map[string]counted{"A": {instructions: n}} }
+	if steps, err := secondIterations("p", run(100), run(150)); err != nil || len(steps) != 1 || steps[0].Instructions != 50 {
+		t.Errorf("%+v, %v", steps, err)
+	}
+	if _, err := secondIterations("p", run(200), run(150)); !errors.Is(err, errUneven) {
+		t.Errorf("%v", err)
+	}
+	if _, err := secondIterations("p", run(100), map[string]counted{"B": {}}); !errors.Is(err, errBenches) {
+		t.Errorf("%v", err)
+	}
+}

@@ -74,14 +74,27 @@ func thisEnvironment() environment {
 	return environment{Go: strings.Join(version[:min(2, len(version))], "."), GOARCH: runtime.GOARCH, AVX2: cpu.X86.HasAVX2}
 }
 
+// tries bounds how often benchmarks are counted anew because the first iteration of one took more than both of another
+// run: what the Go runtime does now and then (it grows a stack, starts a thread) fell into it.
+const tries = 4
+
 // countBenches counts one iteration of each benchmark of a test binary that bench names, with dir as working directory. It
 // is the second iteration, so that caches and lazy initialisation of the Go runtime don't count: a run of two less a run
 // of one.
-func countBenches(bin, dir, bench string) ([]step, error) {
+func countBenches(bin, dir, bench string) (steps []step, err error) {
 	sym, err := readSymbols(bin)
 	if err != nil {
 		return nil, err
 	}
+	for range tries {
+		if steps, err = countOnce(bin, dir, bench, sym); !errors.Is(err, errUneven) {
+			return steps, err
+		}
+	}
+	return nil, err
+}
+
+func countOnce(bin, dir, bench string, sym *symbols) ([]step, error) {
 	one, err := countLoops(bin, dir, bench, 1, sym)
 	if err != nil {
 		return nil, err
@@ -90,11 +103,22 @@ func countBenches(bin, dir, bench string) ([]step, error) {
 	if err != nil {
 		return nil, err
 	}
+	return secondIterations(dir, one, two)
+}
+
+// errUneven says that a benchmark's first iteration took more than two.
+var errUneven = errors.New("one iteration took more instructions than two")
+
+// secondIterations is what two iterations took more than one, sorted by name.
+func secondIterations(dir string, one, two map[string]counted) ([]step, error) {
 	steps := make([]step, 0, len(two))
 	for name, c := range two {
 		first, ok := one[name]
 		if !ok {
 			return nil, fmt.Errorf("%w: %s ran only once", errBenches, name)
+		}
+		if c.instructions <= first.instructions {
+			return nil, fmt.Errorf("%s: %w: %d, %d", name, errUneven, first.instructions, c.instructions)
 		}
 		steps = append(steps, newStep(dir+"."+name, c.without(first)))
 	}
