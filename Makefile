@@ -84,7 +84,7 @@ interop: build ## against a real Linux kernel and pppd in QEMU
 
 .PHONY: e2e
 e2e: build ## what users rely on, with the real programs: reloads under traffic, the quick start (root; IPsec is in interop)
-	@CGO_ENABLED=0 CULVERT_BIN=$(BIN) VERBOSE=1 scripts/gotest.sh e2e -tags e2e -count=1 -timeout 10m -run '^TestE2E' ./internal/proof
+	@CGO_ENABLED=0 CULVERT_BIN=$(BIN) VERBOSE=1 scripts/gotest.sh e2e -tags e2e -count=1 -timeout 10m -run '^TestE2E' ./internal/proof ./forwarder/tuntap
 
 .PHONY: arm64
 arm64: ## builds and vets for arm64, and runs the tests that need no kernel of their own under qemu-user

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"syscall"
 
 	"go.uber.org/zap"
 
@@ -51,20 +52,31 @@ func newAnnex(f *Forwarder, id int) (*annex, error) {
 // start begins the thread. What it has to say goes through others, as it has no file for it.
 func (a *annex) start() error {
 	entered, ended := make(chan error), make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread and its descriptors end with the loop
-		err := a.table.Enter()
-		entered <- err
-		if err == nil {
-			ended <- a.spin(forever, a.handle, a.round)
-		}
-	}()
+	go a.live(entered, ended)
 	if err := <-entered; err != nil {
 		_ = a.table.Close()
 		return err
 	}
 	go func() { a.f.died(<-ended) }()
 	return nil
+}
+
+// live is the thread's life. It is not the process' first thread, which does not end with its goroutine, and whose
+// descriptors are what others see as the process' (/proc/PID/fd).
+func (a *annex) live(entered chan<- error, ended chan<- error) {
+	runtime.LockOSThread() // never unlocked: the thread and its descriptors end with the loop
+	if syscall.Gettid() == syscall.Getpid() {
+		defer runtime.UnlockOSThread()
+		inside := make(chan error)
+		go a.live(inside, ended)
+		entered <- <-inside
+		return
+	}
+	err := a.table.Enter()
+	entered <- err
+	if err == nil {
+		ended <- a.spin(forever, a.handle, a.round)
+	}
 }
 
 func (a *annex) end() {

@@ -8,12 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onLostThread runs fn inside the namespace on a thread that ends with it, so that fn may spoil the thread.
+// onLostThread runs fn inside the namespace on a thread that ends with it, so that fn may spoil the thread. The process'
+// first thread does not end, and shows what the process has (/proc/self/fd): it is not that one.
 func onLostThread(t *testing.T, name string, fn func() error) error {
 	t.Helper()
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			done <- onLostThread(t, name, fn)
+			return
+		}
 		h, err := netns.GetFromName(name)
 		if err == nil {
 			err = netns.Set(h)

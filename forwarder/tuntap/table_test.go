@@ -36,26 +36,37 @@ func newTableThread(tb testing.TB) *tableThread {
 	})
 	must(tb, err)
 	entered := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer close(h.ended)
-		h.tid = unix.Gettid()
-		entered <- h.Enter()
-		for {
-			select {
-			case fn := <-h.work:
-				fn()
-			case <-h.quit:
-				return
-			}
-		}
-	}()
+	go h.live(entered)
 	must(tb, <-entered)
 	tb.Cleanup(func() {
 		h.end()
 		must(tb, h.Table.Close())
 	})
 	return h
+}
+
+// live is the thread's life. It is another than the process' first one, which does not end, and shows what the process has
+// (/proc/self/fd).
+func (h *tableThread) live(entered chan<- error) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		defer runtime.UnlockOSThread()
+		inside := make(chan error)
+		go h.live(inside)
+		entered <- <-inside
+		return
+	}
+	defer close(h.ended)
+	h.tid = unix.Gettid()
+	entered <- h.Enter()
+	for {
+		select {
+		case fn := <-h.work:
+			fn()
+		case <-h.quit:
+			return
+		}
+	}
 }
 
 // end ends the thread, and waits until the kernel has done so.

@@ -22,8 +22,13 @@ import (
 	"culvert/internal/testenv"
 )
 
-// crowded is an access server for n subscribers on one device.
-func crowded(ns, socket string, port, n int) string {
+// crowded is an access server for n subscribers on one device, or each on its own.
+func crowded(ns, socket string, port, n int, named bool) string {
+	device, local := `interface = "shared:subs"`, ""
+	if named {
+		local = `local_address = "10.0.0.1"`
+		device = fmt.Sprintf("interface_name = \"sub{n}\"\ntxqueuelen = 16\nnetns = %q", ns)
+	}
 	return fmt.Sprintf(`
 log_level = "warn"
 [api]
@@ -43,16 +48,17 @@ routes = ["10.0.0.0/8"]
 pseudowire = "ppp"
 remote_end_id = "sub_{n}"
 n = "0-1048575"
-interface = "shared:subs"
 cookie_size = 0
 ppp_profile = "p"
+%s
 [ppp.p]
+%s
 ipv6 = false
 pool = "subs"
 lcp_echo_interval = %d
 [pool.subs]
 ranges = ["10.64.0.0/11"]
-`, socket, port, ns, max(10, n/20_000)) // at most 20,000 echoes a second
+`, socket, port, ns, device, local, max(10, n/20_000)) // at most 20,000 echoes a second
 }
 
 // status is a number of /proc/PID/status, in bytes where that says kB.
@@ -80,11 +86,11 @@ func status(t *testing.T, pid int, key string) int {
 }
 
 // crowdServer runs it in a process of its own.
-func crowdServer(t *testing.T, ns string, port, n int) (pid int, socket string) {
+func crowdServer(t *testing.T, ns string, port, n int, named bool) (pid int, socket string) {
 	t.Helper()
 	dir := t.TempDir()
 	socket = dir + "/s"
-	writeFile(t, dir+"/c.toml", crowded(ns, socket, port, n))
+	writeFile(t, dir+"/c.toml", crowded(ns, socket, port, n, named))
 	cmd := exec.Command(testBinary(t))
 	cmd.Env = append(cmd.Environ(), helperEnv+"="+dir+"/c.toml")
 	if err := cmd.Start(); err != nil {
@@ -117,7 +123,7 @@ func TestCrowd(t *testing.T) {
 		n, _ = strconv.Atoi(text)
 	}
 	ns, port := newNS(t), freePorts(t, 1)[0]
-	pid, socket := crowdServer(t, ns, port, n)
+	pid, socket := crowdServer(t, ns, port, n, false)
 	before := status(t, pid, "VmRSS")
 	c := newCrowd(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)), "long enough")
 	began := time.Now()
@@ -129,17 +135,7 @@ func TestCrowd(t *testing.T) {
 		float64(n)/took.Seconds(), (status(t, pid, "VmRSS")-before)/n, (status(t, pid, "VmHWM")-before)/n, before>>20)
 
 	// Each one talks to the server's host, and gets its own answer.
-	var server *net.UDPConn
-	inside(t, ns, func() (err error) {
-		server, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 0, 0, 1), Port: numbersPort})
-		return err
-	})
-	_ = server.SetReadBuffer(8 << 20)
-	talk := &numbers{}
-	talk.done.Add(1)
-	go talk.echo(server)
-	defer talk.done.Wait()
-	defer func() { _ = server.Close() }()
+	talk := echoAt(t, ns)
 	answered := 0
 	c.data = func(m *member, ip []byte) {
 		if len(ip) != 36 || netip.AddrFrom4([4]byte(ip[16:20])) != m.local || !bytes.Equal(ip[28:], m.payload()) {
@@ -179,20 +175,46 @@ func TestCrowd(t *testing.T) {
 	c.t.Logf("torn down in %v", c.leave(socket, limit))
 }
 
+// echoAt has the server's host answer with what it gets, until the test ends.
+func echoAt(t *testing.T, ns string) *numbers {
+	t.Helper()
+	var server *net.UDPConn
+	inside(t, ns, func() (err error) {
+		server, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 0, 0, 1), Port: numbersPort})
+		return err
+	})
+	_ = server.SetReadBuffer(8 << 20)
+	talk := &numbers{}
+	talk.done.Add(1)
+	go talk.echo(server)
+	t.Cleanup(func() {
+		_ = server.Close()
+		talk.done.Wait()
+	})
+	return talk
+}
+
 // members are those that are open.
 func (c *crowd) members() []*member {
 	return slices.SortedFunc(maps.Values(c.byID), func(a, b *member) int { return a.n - b.n })
+}
+
+// hangUp ends a member's session.
+func (c *crowd) hangUp(m *member, now time.Time) {
+	delete(c.byID, m.call.ID())
+	m.call.Close(now, control.Result{Code: control.CallAdministrative})
+	if m.local.IsValid() {
+		c.opened--
+	}
 }
 
 // leave has all members hang up, and waits until the server has nothing left of them.
 func (c *crowd) leave(socket string, limit time.Duration) (took time.Duration) {
 	c.t.Helper()
 	began := time.Now()
-	for id, m := range c.byID {
-		m.call.Close(began, control.Result{Code: control.CallAdministrative})
-		delete(c.byID, id)
+	for _, m := range c.byID {
+		c.hangUp(m, began)
 	}
-	c.opened = 0
 	asked := began
 	c.until(limit, "ends", func() bool {
 		if time.Since(asked) < 20*time.Millisecond {
@@ -296,7 +318,7 @@ func TestCrowdRounds(t *testing.T) {
 		n, _ = strconv.Atoi(text)
 	}
 	ns, port := newNS(t), freePorts(t, 1)[0]
-	pid, socket := crowdServer(t, ns, port, n)
+	pid, socket := crowdServer(t, ns, port, n, false)
 	c := newCrowd(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)), "long enough")
 	limit := time.Minute + time.Duration(n)*2*time.Millisecond
 	var memory [10]int

@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"culvert/client"
 	"culvert/control"
 	"culvert/encap"
 )
@@ -58,6 +60,23 @@ func (d dialed) must(want string) dialed {
 	d.l.t.Helper()
 	eventually(d.l.t, "connection "+want, func() bool { return strings.Contains(d.state(), want) })
 	return d
+}
+
+// silence is for how many seconds the daemon has not heard of the connection.
+func (d dialed) silence(i *instance) float64 {
+	d.l.t.Helper()
+	id := within(d.l, func(time.Time) control.CCID { return d.c.Status().Local })
+	for _, tn := range tunnelsOf(d.l.t, i.socket) {
+		if tn.PTID != uint32(id) {
+			continue
+		}
+		more, err := client.New(i.socket).Tunnel(context.Background(), tn.Name)
+		if err != nil {
+			d.l.t.Fatal(err)
+		}
+		return more.Control.Silence
+	}
+	return 0
 }
 
 // asks asks for a session and waits for it to be up, or to have ended for a reason that has want in it.
@@ -169,7 +188,13 @@ func TestTakeOverTunnels(t *testing.T) {
 	quiet.must("up")
 	next := l.dial(to, "few", 1, "the secret").must("up")
 	quiet.must("taken over")
-	next.asks("wire_1", "up")
+	wire := next.asks("wire_1", "up")
+	status := control.CircuitUp
+	eventually(t, "silence of the other one", func() bool { // whose device may still have something to say
+		status ^= control.CircuitUp
+		within(l, func(now time.Time) bool { wire.SetCircuit(now, status); return true })
+		return other.silence(lns) > 0.3 && next.silence(lns) < 0.2
+	})
 	last := l.dial(to, "few", 0, "the secret").must("up")
 	other.must("taken over")
 	next.must("up")
